@@ -1,0 +1,265 @@
+/* engine/engine.h: what the files of the engine share.
+ *
+ * The road of a value: record.c writes a node; grad.c writes more of them; live.c collects the nodes that a run needs and the key
+ * of their structure; fuse.c and place.c make a plan of it, once per structure; run.c runs the plan. plain.c runs nodes one by
+ * one without a plan: the truth that plans are held against. */
+#ifndef TG_ENGINE_H
+#define TG_ENGINE_H
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "arena.h"
+#include "idset.h"
+#include "tapegrad/op.h"
+#include "var.h"
+
+#define TG__NONE UINT32_MAX
+
+/* ------------------------------------------------------------------ owners and errors */
+
+typedef enum tg__owner_kind { TG__OWNER_FREE, TG__OWNER_TAPE, TG__OWNER_MODEL, TG__OWNER_LOST } tg__owner_kind;
+
+typedef struct tg__error {
+    tg_status status;
+    const char *site;
+    char op[64];
+    char scope[160];
+    char message[768];
+} tg__error;
+
+/* The part of a tape or model that handles point to. Shells are never given back to the system, so that a handle of a freed
+ * owner finds an epoch that differs. */
+typedef struct tg_owner {
+    tg__owner_kind kind;
+    uint32_t epoch; /* goes on rising when the shell is used again */
+    struct tg_owner *next_free;
+    tg__error error;
+} tg_owner;
+
+tg_owner *tg__owner_take(tg__owner_kind kind); /* NULL: out of memory */
+void tg__owner_give(tg_owner *o);
+
+/* Ops on parameters alone know no tape that could hold their error: their result remembers the site, and the first op that
+ * meets it on a tape reports it. */
+tg_tensor tg__lost(const char *site);
+const char *tg__lost_site(tg_tensor x); /* NULL if x is not one */
+
+/* ------------------------------------------------------------------ nodes */
+
+typedef enum tg__node_flags {
+    TG__KEEP = 1,     /* the user asked to keep the value */
+    TG__WANT = 2,     /* the next step must compute it */
+    TG__LEAF = 4,     /* has no inputs to compute: input, number, parameter, constant, held value */
+    TG__GRADIENT = 8, /* recorded by a derivative rule */
+    TG__HELD = 16     /* survived a rewind; its id may be above its readers' */
+} tg__node_flags;
+
+typedef struct tg__node {
+    const tg_op *op;
+    const void *attr; /* interned; of a variable leaf: the tg__var */
+    const char *site;
+    void *data; /* the packed value, when it has been computed and kept */
+    union {
+        uint32_t in[4];  /* ids; of a wide node: first index and count in tape->spill */
+        uint64_t num[2]; /* of a number: its bytes; of a variable: its version; of a random source: seed and stream */
+        tg_tensor *borrowed;
+    } u;
+    uint32_t epoch, shape, scope;
+    uint8_t dtype, n_in, output, flags; /* n_in == TG__WIDE: see u.in; output: which one of a node of several outputs */
+} tg__node;
+
+#define TG__WIDE 255
+#define TG__INLINE_INPUTS 4
+
+_Static_assert(sizeof(tg__node) == 64, "a node is one cache line");
+
+/* Leaves: descriptors without computation. */
+extern const tg_op tg__leaf_input, tg__leaf_borrow, tg__leaf_number, tg__leaf_var, tg__leaf_const, tg__leaf_value, tg__leaf_dummy;
+/* The second and later outputs of a node: input 0 is the node of output 0. */
+extern const tg_op tg__op_output;
+/* Identity with a gradient of the user's: y, xs... */
+extern const tg_op tg__op_custom;
+/* Packs a view: recorded by no user, planned where a kernel needs packed memory. */
+extern const tg_op tg__op_pack;
+
+typedef struct tg__shape_info {
+    tg_shape shape;
+    int64_t strides[TG_MAX_RANK]; /* packed */
+    int64_t numel;
+} tg__shape_info;
+
+typedef struct tg__interned { /* an open hash of fixed-address records */
+    uint32_t *table, table_size;
+    uint32_t n, cap;
+    void **items;
+    uint64_t *hashes;
+} tg__interned;
+
+typedef struct tg__scope {
+    uint32_t parent;
+    char *path; /* "enc.0.attn" */
+} tg__scope;
+
+typedef struct tg__effect {
+    tg__var *var;
+    uint32_t target; /* the leaf node that read the value before; TG__NONE if none did */
+    uint32_t value;
+    const char *site;
+    uint64_t version; /* of the variable when recorded */
+} tg__effect;
+
+typedef struct tg__var_slot {
+    const tg__var *var;
+    uint32_t uid, id;
+} tg__var_slot;
+
+typedef struct tg__profile {
+    const char *name;
+    uint64_t calls, ns, bytes;
+} tg__profile;
+
+struct tg_tape {
+    tg_owner base;
+    /* recording */
+    tg__node *nodes; /* nodes[0] is the poison */
+    uint32_t n, nodes_cap;
+    uint32_t next_held; /* smallest held id >= n, where recording must jump; TG__NONE if none */
+    uint32_t *spill, n_spill, spill_cap;
+    tg__interned shapes, attrs;
+    tg__arena meta; /* shape and attribute records */
+    tg__scope *scopes;
+    uint32_t n_scopes, scopes_cap, scope;
+    const char *site_override; /* rules record under the site of the node that they differentiate */
+    uint8_t flags_override;
+    tg__var_slot *var_slots; /* newest value of each variable read or assigned: a hash by uid */
+    uint32_t var_slots_size, n_var_slots;
+    uint64_t seed, stream, stream_base; /* random: stream_base moves on when a recording ends without an error */
+    bool failed; /* an error since the last reset */
+    bool eager, check_finite, check_borrowed;
+    int threads;
+    /* effects */
+    tg__effect *effects;
+    uint32_t n_effects, effects_cap;
+    uint32_t *wants, n_wants, wants_cap;
+    tg_model *states;
+    uint32_t n_states;
+    /* values */
+    tg__arena values; /* inputs and kept values, until the reset */
+    uint32_t *held, n_held, held_cap; /* nodes whose data are blocks of their own */
+    /* running */
+    struct tg__planner *planner;
+    tg__idset ids;
+    uint32_t *local;   /* by node id: its number in the current run or gradient */
+    uint32_t local_cap;
+    char *pool;
+    size_t pool_size;
+    char *scratch;
+    size_t scratch_size;
+    tg__profile *profile;
+    uint32_t n_profile, profile_cap;
+    bool profiling;
+    tg_tape_stats stats;
+};
+
+/* ------------------------------------------------------------------ errors of a tape (error.c) */
+
+/* Sets the tape's error if it has none. Every part may be NULL or 0; format is the text after "op: ". Returns the status. */
+tg_status tg__fail(tg_tape *t, tg_status status, const char *op, const char *site, uint32_t scope, const char *format, ...) TG_PRINTF(6, 7);
+/* The same for an error that belongs to a node: op, site and scope are its, and its inputs' shapes are appended. */
+tg_status tg__fail_node(tg_tape *t, tg_status status, uint32_t id, const char *format, ...) TG_PRINTF(4, 5);
+tg_status tg__fail_nomem(tg_tape *t, const char *op, const char *site);
+void tg__error_set(tg__error *e, tg_status status, const char *op, const char *site, const char *scope, const char *format, va_list args);
+
+/* "(3, 4) f32" into buf; returns buf. */
+char *tg__shape_text(const tg_shape *s, char *buf, size_t size);
+char *tg__node_text(const tg_tape *t, uint32_t id, char *buf, size_t size);
+
+/* ------------------------------------------------------------------ shapes and attributes (shape.c, intern.c) */
+
+bool tg__shape_valid(const tg_shape *s, char *why, size_t size); /* rank, negative dimensions, overflow in bytes */
+uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s);        /* TG__NONE: out of memory */
+const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, bool *ok);
+void tg__packed_strides(const tg_shape *s, int64_t *strides);
+bool tg__is_packed(const tg_shape *s, const int64_t *strides);
+/* Strides that read an array of shape `from` as broadcast to `to`. */
+void tg__broadcast_strides(const tg_shape *from, const int64_t *from_strides, const tg_shape *to, int64_t *strides);
+
+uint32_t tg__intern(tg__interned *set, tg__arena *memory, const void *bytes, size_t size, size_t record_size);
+void tg__interned_free(tg__interned *set);
+void tg__interned_clear(tg__interned *set);
+
+static inline const tg__shape_info *tg__shape_at(const tg_tape *t, uint32_t shape) { return t->shapes.items[shape]; }
+static inline const tg__shape_info *tg__node_shape(const tg_tape *t, uint32_t id) { return tg__shape_at(t, t->nodes[id].shape); }
+
+/* ------------------------------------------------------------------ recording (record.c, leaf.c, effect.c) */
+
+static inline const uint32_t *tg__inputs(const tg_tape *t, const tg__node *n, uint32_t *count) {
+    if (n->n_in == TG__WIDE) {
+        *count = n->u.in[1];
+        return t->spill + n->u.in[0];
+    }
+    *count = n->n_in;
+    return n->u.in;
+}
+
+static inline tg_tensor tg__handle(const tg_tape *t, uint32_t id) {
+    tg_tensor x = {(tg_owner *)&t->base, id, t->nodes[id].epoch};
+    return x;
+}
+static inline tg_tensor tg__poison(const tg_tape *t) {
+    tg_tensor x = {(tg_owner *)&t->base, 0, 0};
+    return x;
+}
+static inline bool tg__is_none(tg_tensor x) { return x.owner == NULL; }
+
+/* The node id of a handle on t; parameters are read. 0 and the tape's error if it is none. `which` is the operand's number. */
+uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which);
+tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n);
+uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape, tg_dtype dtype,
+                    const char *site); /* 0: out of memory */
+tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n);
+tg_tensor tg__constant(tg_tape *t, int value, const tg_shape *shape, tg_dtype dtype); /* a symbolic zero or one */
+bool tg__is_constant(tg_tensor x, int value);
+tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape, tg_dtype dtype); /* a random source: next stream */
+uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site); /* newest value on this tape */
+tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add);
+bool tg__pending_number(tg_tape *t, const tg__var *v, double *value); /* the pending assignment of v is a number */
+int64_t tg__var_i64(const tg__var *v);
+
+uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name);
+static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) { return scope < t->n_scopes ? t->scopes[scope].path : ""; }
+
+/* ------------------------------------------------------------------ running (live.c, fuse.c, place.c, run.c, plain.c) */
+
+typedef enum tg__run_mode { TG__ASK, TG__RUN, TG__STEP } tg__run_mode;
+
+tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots, const char *site);
+tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots, bool hunt); /* hunt: stop at the first non-finite value */
+tg_status tg__plain_step(tg_tape *t);
+void tg__planner_free(tg_tape *t);
+void tg__planner_forget(tg_tape *t); /* drops every cached plan */
+bool tg__reserve_local(tg_tape *t);  /* local[] and ids have room for every node */
+
+/* The memory of a leaf: packed data. Numbers live in their node. */
+static inline void *tg__leaf_data(const tg_tape *t, uint32_t id) {
+    tg__node *n = &t->nodes[id];
+    return n->data ? n->data : n->op == &tg__leaf_number || n->op->source_fn ? n->u.num : NULL;
+}
+
+void tg__profile_add(tg_tape *t, const char *name, uint64_t ns, uint64_t bytes);
+uint64_t tg__now_ns(void);
+
+/* Locks the models whose variables are among the n ids, shared; and checks that no variable changed since it was read. */
+typedef struct tg__locks {
+    tg_model *models[16];
+    int n;
+} tg__locks;
+tg_status tg__lock_shared(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n);
+tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n); /* shared to exclusive, effects' models too */
+void tg__unlock(tg__locks *l);
+void tg__commit(tg_tape *t); /* versions, effects done; the values are already written */
+tg_status tg__effects_check(tg_tape *t);
+
+#endif

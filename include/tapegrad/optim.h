@@ -1,0 +1,80 @@
+/* tapegrad/optim.h: optimizers. An update rule is ordinary graph, recorded by tg_update, and runs with the step. */
+#ifndef TAPEGRAD_OPTIM_H
+#define TAPEGRAD_OPTIM_H
+
+#include "core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_optim tg_optim;
+
+/* The learning rate of a step: called by tg_update with the number of the step (from 1) and the configured rate. */
+typedef double (*tg_schedule_fn)(int64_t step, double lr, void *user);
+
+/* What all rules share; zero means the default. */
+typedef struct tg_optim_common {
+    double clip_norm;        /* > 0: gradients are scaled so that their global norm is at most this (Pascanu et al. 2013, alg. 1) */
+    tg_schedule_fn schedule; /* NULL: constant */
+    void *schedule_user;
+} tg_optim_common;
+
+/* Stochastic gradient descent. v = momentum v + g + weight_decay w (the first step: v = g + ...), w -= lr v, or with nesterov
+ * w -= lr (g + momentum v). Source: Sutskever et al. 2013, in the form of PyTorch's SGD with dampening 0. */
+typedef struct tg_sgd_config {
+    double lr; /* 0.01 */
+    double momentum, weight_decay;
+    bool nesterov;
+    tg_optim_common common;
+} tg_sgd_config;
+
+/* Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+ * Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; weight_decay is added to g. */
+typedef struct tg_adam_config {
+    double lr;           /* 0.001 */
+    double beta1, beta2; /* 0.9, 0.999 */
+    double eps;          /* 1e-8 */
+    double weight_decay;
+    tg_optim_common common;
+} tg_adam_config;
+
+/* AdamW: Adam with decoupled decay, w -= lr weight_decay w first. Source: Loshchilov and Hutter 2019, arXiv:1711.05101, alg. 2. */
+typedef struct tg_adamw_config {
+    double lr;           /* 0.001 */
+    double beta1, beta2; /* 0.9, 0.999 */
+    double eps;          /* 1e-8 */
+    double weight_decay; /* 0.01; negative: none */
+    tg_optim_common common;
+} tg_adamw_config;
+
+/* New optimizers for all trainable parameters of m, which must outlive them. NULL: out of memory, or a bad value (negative or
+ * not finite rates; betas outside [0, 1)), or m is NULL. tg_optim_free(NULL) is allowed. */
+TG_EXPORT tg_optim *tg_sgd(tg_model *m, tg_sgd_config c);
+TG_EXPORT tg_optim *tg_adam(tg_model *m, tg_adam_config c);
+TG_EXPORT tg_optim *tg_adamw(tg_model *m, tg_adamw_config c);
+TG_EXPORT void tg_optim_free(tg_optim *o);
+
+TG_EXPORT void tg_optim_set_lr(tg_optim *o, double lr);
+TG_EXPORT double tg_optim_lr(const tg_optim *o);
+TG_EXPORT int64_t tg_optim_steps(const tg_optim *o); /* committed steps */
+
+/* The state (moments, step count) as a model: names "momentum/<parameter>", "m/<parameter>", "v/<parameter>", "step". It is the
+ * optimizer's; save and load it with tg_save and tg_load to resume exactly. */
+TG_EXPORT tg_model *tg_optim_state(tg_optim *o);
+
+/* tg_update: records the gradients of loss (one element) and the update of every trainable parameter that loss depends on; a
+ * parameter with no path to the loss is left alone, decay included. tg_update_grads: the same from gradients of your own, for n
+ * parameters of the model. Nothing changes until tg_step. tg_minimize: tg_update, then tg_step.
+ * All return the tape's status. Errors: those of tg_grad; TG_EARG if o is NULL, or no parameter has a path to the loss. */
+TG_EXPORT tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss);
+TG_EXPORT tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
+TG_EXPORT tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss);
+#define tg_update(...) tg_update_at(TG_HERE, __VA_ARGS__)
+#define tg_update_grads(...) tg_update_grads_at(TG_HERE, __VA_ARGS__)
+#define tg_minimize(...) tg_minimize_at(TG_HERE, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

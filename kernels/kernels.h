@@ -1,0 +1,84 @@
+/* kernels/kernels.h: loops over plain arrays. No tensors, no tape, no errors: what is here ports and benches alone.
+ *
+ * Bits: each function's result depends on its arguments only, never on thread count, alignment or how a caller cuts the work.
+ * Sums have one order: leaves of TG__LEAF elements, TG__LANES interleaved lanes in a leaf (lane l takes the elements
+ * congruent to l; lanes combine l with l + half, half = 16, 8, 4, 2, 1; a lane without elements is skipped), then leaves
+ * pairwise, level by level, an odd last one carried up. max, min and prod use the same order. */
+#ifndef TG_KERNELS_H
+#define TG_KERNELS_H
+
+#include "tapegrad/op.h"
+
+#define TG__LEAF 1024
+#define TG__LANES 32
+
+typedef enum tg__fold { TG__SUM, TG__PROD, TG__MAX, TG__MIN, TG__FOLD_COUNT } tg__fold; /* max and min carry NaN through */
+
+/* One reduction, for one dtype. n may be 0: the result is the identity (0, 1, -inf or lowest, +inf or highest). */
+typedef struct tg__fold_fns {
+    /* out[0] = fold of x[0..n), n <= TG__LEAF */
+    void (*leaf)(const void *x, int64_t n, void *out);
+    /* out[0] = combination of m leaf results, which are overwritten; m >= 1 */
+    void (*combine)(void *leaves, int64_t m, void *out);
+    /* out[j] = fold over i of x[i * row_stride + j], i < n <= TG__LEAF, j < cols; the same order and bits as leaf on each
+     * column. scratch: TG__LANES * cols elements */
+    void (*leaf_cols)(const void *x, int64_t n, int64_t cols, int64_t row_stride, void *out, void *scratch);
+    /* out[j] = combine over the m rows of leaves (m x cols, packed, overwritten) */
+    void (*combine_cols)(void *leaves, int64_t m, int64_t cols, void *out);
+} tg__fold_fns;
+
+/* C_b = sum over p of A_pb B_pb, for each b of a batch. Element (i, k) of A_pb is a[p][a_off[b] + i * a_rs + k * a_cs], likewise
+ * B (k, j) and C (i, j) with unit column stride. Offsets are in elements; a NULL offset table means 0 for all. C is
+ * overwritten. The strides hold for all pairs. Threads split the results; the inner sum is cut only by a rule of (m, n, k, dtype). */
+typedef struct tg__gemm {
+    int64_t m, n, k;
+    int pairs;
+    int64_t batch;
+    const void *const *a, *const *b;
+    int64_t a_rs, a_cs, b_rs, b_cs, c_rs;
+    const int64_t *a_off, *b_off, *c_off;
+    void *c;
+    int threads;
+    void *scratch; /* gemm_scratch bytes, 64-byte aligned */
+} tg__gemm;
+
+typedef struct tg__kernels {
+    tg_isa_level isa;
+    const tg__fold_fns *fold[TG__FOLD_COUNT][TG_DTYPE_COUNT]; /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
+    void (*gemm_f32)(const tg__gemm *g);
+    void (*gemm_f64)(const tg__gemm *g);
+    /* rows of a softmax: packed (rows x n). y = softmax(x), y = log_softmax(x); x and y may be the same memory */
+    void (*softmax_f32)(const float *x, float *y, int64_t rows, int64_t n);
+    void (*softmax_f64)(const double *x, double *y, int64_t rows, int64_t n);
+    void (*log_softmax_f32)(const float *x, float *y, int64_t rows, int64_t n);
+    void (*log_softmax_f64)(const double *x, double *y, int64_t rows, int64_t n);
+} tg__kernels;
+
+/* The table in use: the best set of this CPU, or the one that TG_ISA names (baseline, avx2, avx512; one that the CPU lacks is
+ * ignored). Chosen once; tg__kernels_get is cheap afterwards and safe from any thread. */
+const tg__kernels *tg__kernels_get(void);
+
+/* The micro-op for this CPU: the table's entry, else the portable one, else NULL. */
+tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d);
+
+size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, int64_t batch, int threads);
+
+/* Copies a strided array of elements of `size` bytes (1, 4, 8) in logical row-major order to packed memory: elements
+ * [begin, begin + count) of the logical order. Strides in elements, may be 0 or negative. */
+void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin, int64_t count);
+/* The reverse: packed src to a strided destination (distinct addresses). */
+void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin, int64_t count);
+
+/* Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
+ * Element i of stream s under seed k is a function of (k, s, i) only; `first` may be any number. data points to {seed, stream},
+ * two uint64_t. uniform: [0, 1), 24 or 53 random bits. normal: mean 0, deviation 1 (Box-Muller, both numbers used). */
+void tg__uniform_f32(size_t n, void *out, const void *data, uint64_t first);
+void tg__uniform_f64(size_t n, void *out, const void *data, uint64_t first);
+void tg__normal_f32(size_t n, void *out, const void *data, uint64_t first);
+void tg__normal_f64(size_t n, void *out, const void *data, uint64_t first);
+
+/* Denormals: tg__denormals_flush sets flush-to-zero for the calling thread and returns the old mode for tg__denormals_restore. */
+unsigned tg__denormals_flush(void);
+void tg__denormals_restore(unsigned mode);
+
+#endif
