@@ -1,7 +1,7 @@
 /* kernels/kernels.h: loops over plain arrays. No tensors, no tape, no errors: what is here ports and benches alone.
  *
  * Bits: each function's result depends on its arguments only, never on thread count, alignment or how a caller cuts the work.
- * Sums have one order: leaves of TG__LEAF elements, TG__LANES interleaved lanes in a leaf (lane l takes the elements
+ * Sums have one order: leaves of TG__FOLD_LEAF elements, TG__LANES interleaved lanes in a leaf (lane l takes the elements
  * congruent to l; lanes combine l with l + half, half = 16, 8, 4, 2, 1; a lane without elements is skipped), then leaves
  * pairwise, level by level, an odd last one carried up. max, min and prod use the same order. */
 #ifndef TG_KERNELS_H
@@ -9,18 +9,18 @@
 
 #include "tapegrad/op.h"
 
-#define TG__LEAF 1024
+#define TG__FOLD_LEAF 1024
 #define TG__LANES 32
 
 typedef enum tg__fold { TG__SUM, TG__PROD, TG__MAX, TG__MIN, TG__FOLD_COUNT } tg__fold; /* max and min carry NaN through */
 
 /* One reduction, for one dtype. n may be 0: the result is the identity (0, 1, -inf or lowest, +inf or highest). */
 typedef struct tg__fold_fns {
-    /* out[0] = fold of x[0..n), n <= TG__LEAF */
+    /* out[0] = fold of x[0..n), n <= TG__FOLD_LEAF */
     void (*leaf)(const void *x, int64_t n, void *out);
     /* out[0] = combination of m leaf results, which are overwritten; m >= 1 */
     void (*combine)(void *leaves, int64_t m, void *out);
-    /* out[j] = fold over i of x[i * row_stride + j], i < n <= TG__LEAF, j < cols; the same order and bits as leaf on each
+    /* out[j] = fold over i of x[i * row_stride + j], i < n <= TG__FOLD_LEAF, j < cols; the same order and bits as leaf on each
      * column. scratch: TG__LANES * cols elements */
     void (*leaf_cols)(const void *x, int64_t n, int64_t cols, int64_t row_stride, void *out, void *scratch);
     /* out[j] = combine over the m rows of leaves (m x cols, packed, overwritten) */

@@ -68,10 +68,10 @@ TG_EXPORT tg_model *tg_model_publish(tg_model *m);
 /* ------------------------------------------------------------------ layers */
 
 /* A linear layer: y = x W + b.
- * Shapes: x (..., in), W (in, out), b (out) -> y (..., out). Parameters "<name>.weight" (He normal) and "<name>.bias" (zeros). */
+ * Shapes: x (..., in), W (in, out), b (out) -> y (..., out). Parameters "<name>.weight" (He normal) and "<name>.bias" (zeros).
+ * Its nodes are in the scope <name>. Errors: those of tg_param; of tg_matmul and tg_add, naming the caller's site. */
 typedef struct tg_linear {
-    tg_tensor weight, bias;
-    const char *name; /* the model's copy */
+    tg_tensor weight, bias; /* bias.owner is NULL where there is none */
 } tg_linear;
 TG_EXPORT tg_linear tg_linear_new(tg_model *m, const char *name, int64_t in, int64_t out);
 TG_EXPORT tg_linear tg_linear_new_of(tg_model *m, const char *name, int64_t in, int64_t out, tg_dtype dtype, bool with_bias);

@@ -15,13 +15,15 @@ typedef double (*tg_schedule_fn)(int64_t step, double lr, void *user);
 
 /* What all rules share; zero means the default. */
 typedef struct tg_optim_common {
-    double clip_norm;        /* > 0: gradients are scaled so that their global norm is at most this (Pascanu et al. 2013, alg. 1) */
+    double clip_norm;        /* > 0: all gradients g become g clip_norm / max(norm, clip_norm), where norm is that of all of them
+                              * together, summed in f64 (Pascanu et al. 2013, algorithm 1). Keeps all gradients alive at once */
     tg_schedule_fn schedule; /* NULL: constant */
     void *schedule_user;
 } tg_optim_common;
 
-/* Stochastic gradient descent. v = momentum v + g + weight_decay w (the first step: v = g + ...), w -= lr v, or with nesterov
- * w -= lr (g + momentum v). Source: Sutskever et al. 2013, in the form of PyTorch's SGD with dampening 0. */
+/* Stochastic gradient descent. g += weight_decay w; v = momentum v + g (v is zero at first); w -= lr v, or with nesterov
+ * w -= lr (g + momentum v). Without momentum w -= lr g, and there is no v. Source: Sutskever et al. 2013, in the form of
+ * PyTorch's SGD with dampening 0. */
 typedef struct tg_sgd_config {
     double lr; /* 0.01 */
     double momentum, weight_decay;
@@ -29,8 +31,10 @@ typedef struct tg_sgd_config {
     tg_optim_common common;
 } tg_sgd_config;
 
-/* Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
- * Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1; weight_decay is added to g. */
+/* Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), where t is the
+ * number of the step; g += weight_decay w comes first. Computed as w -= s m / (sqrt(v) + eps') with s = lr c / (1 - b1^t),
+ * eps' = eps c, c = sqrt(1 - b2^t) from the host, in f64. Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 and the
+ * end of section 2. */
 typedef struct tg_adam_config {
     double lr;           /* 0.001 */
     double beta1, beta2; /* 0.9, 0.999 */
@@ -48,13 +52,17 @@ typedef struct tg_adamw_config {
     tg_optim_common common;
 } tg_adamw_config;
 
-/* New optimizers for all trainable parameters of m, which must outlive them. NULL: out of memory, or a bad value (negative or
- * not finite rates; betas outside [0, 1)), or m is NULL. tg_optim_free(NULL) is allowed. */
+/* New optimizers for all trainable parameters of m, which must outlive them; parameters made later join at the next update.
+ * NULL: out of memory, or a bad value (a negative or not finite number, but for AdamW's weight_decay; betas outside [0, 1)), or
+ * m is NULL. tg_optim_free(NULL) is allowed; no tape may hold an update of it that has not run.
+ * Threads: an optimizer is used by one thread at a time. */
 TG_EXPORT tg_optim *tg_sgd(tg_model *m, tg_sgd_config c);
 TG_EXPORT tg_optim *tg_adam(tg_model *m, tg_adam_config c);
 TG_EXPORT tg_optim *tg_adamw(tg_model *m, tg_adamw_config c);
 TG_EXPORT void tg_optim_free(tg_optim *o);
 
+/* tg_optim_set_lr: the configured rate from the next update on; 0 is 0 here. A negative or not finite rate, here or from the
+ * schedule, is TG_EARG of that update. */
 TG_EXPORT void tg_optim_set_lr(tg_optim *o, double lr);
 TG_EXPORT double tg_optim_lr(const tg_optim *o);
 TG_EXPORT int64_t tg_optim_steps(const tg_optim *o); /* committed steps */
@@ -66,7 +74,9 @@ TG_EXPORT tg_model *tg_optim_state(tg_optim *o);
 /* tg_update: records the gradients of loss (one element) and the update of every trainable parameter that loss depends on; a
  * parameter with no path to the loss is left alone, decay included. tg_update_grads: the same from gradients of your own, for n
  * parameters of the model. Nothing changes until tg_step. tg_minimize: tg_update, then tg_step.
- * All return the tape's status. Errors: those of tg_grad; TG_EARG if o is NULL, or no parameter has a path to the loss. */
+ * Two updates before one step count as two steps. All return the tape's status. Errors: those of tg_grad; TG_EARG if o is NULL,
+ * or no parameter has a path to the loss, or a parameter given twice or of another model; TG_ESHAPE, TG_EDTYPE for a gradient
+ * that does not fit its parameter. */
 TG_EXPORT tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss);
 TG_EXPORT tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
 TG_EXPORT tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss);
