@@ -57,6 +57,7 @@ typedef struct tg__kernels {
 /* The table in use: the best set of this CPU, or the one that TG_ISA names (baseline, avx2, avx512; one that the CPU lacks is
  * ignored). Chosen once; tg__kernels_get is cheap afterwards and safe from any thread. */
 const tg__kernels *tg__kernels_get(void);
+const tg__kernels *tg__kernels_of(tg_isa_level level); /* that set's table; NULL where the CPU lacks it */
 
 /* The micro-op for this CPU: the table's entry, else the portable one, else NULL. */
 tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d);

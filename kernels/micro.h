@@ -7,12 +7,16 @@
  * the loops of each set. An expression may use K(x), the number x in the element type T, and M(f), the function f of
  * kernels/math.h for T: M(exp)(a). Classes, by the dtypes of the inputs and of the result:
  *     FLOAT   T -> T       f32 f64
+ *     PERIODIC T -> T      f32 f64: as FLOAT, one input, for a function good up to TG__TRIG_LIMIT; libm's function of the
+ *                          op's name takes larger elements
  *     NUM     T -> T       f32 f64 i32 i64
  *     TEST    T -> bool    f32 f64 i32 i64 u8 bool
  *     LOGIC   bool -> bool
  *     SELECT  (bool, T, T) -> T   every dtype: a is the condition, b and c the values
  *     TO_F32, TO_F64, TO_I32, TO_I64, TO_U8, TO_BOOL   T -> that dtype, from every dtype
- * Loops must give the same bits as the scalar expression: no reassociation, no contraction. */
+ * A float cast to whole numbers saturates and NaN gives 0. Whole numbers must not overflow in an expression: M(add), M(sub),
+ * M(mul), M(div), M(abs) wrap around (and x / 0 = 0); for floats they are the plain operations.
+ * out may be the memory of an input of the same element size. Loops must give the same bits as the scalar expression: no reassociation, no contraction. */
 #ifndef TG_MICRO_H
 #define TG_MICRO_H
 

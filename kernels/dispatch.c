@@ -1,0 +1,132 @@
+/* kernels/dispatch.c: the kernels of each instruction set, and which set this process uses. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/fold.h"
+#include "kernels/gemm.h"
+#include "kernels/kernels.h"
+#include "kernels/rows.h"
+#include "kernels/set.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define FOLDS(op, set)                                                                                       \
+    [TG_F32] = &tg__fold_##op##_f32_##set, [TG_F64] = &tg__fold_##op##_f64_##set,                            \
+    [TG_I32] = &tg__fold_##op##_i32_##set, [TG_I64] = &tg__fold_##op##_i64_##set
+#define BYTE_FOLDS(op, set) [TG_U8] = &tg__fold_##op##_u8_##set, [TG_BOOL] = &tg__fold_##op##_u8_##set
+#define KERNELS(set, level)                                                                                  \
+    [level] = {                                                                                              \
+        .isa = level,                                                                                        \
+        .fold = {[TG__SUM] = {FOLDS(sum, set)},                                                              \
+                 [TG__PROD] = {FOLDS(prod, set)},                                                            \
+                 [TG__MAX] = {FOLDS(max, set), BYTE_FOLDS(max, set)},                                        \
+                 [TG__MIN] = {FOLDS(min, set), BYTE_FOLDS(min, set)}},                                       \
+        .gemm_f32 = tg__gemm_f32_##set,                                                                      \
+        .gemm_f64 = tg__gemm_f64_##set,                                                                      \
+        .softmax_f32 = tg__softmax_f32_##set,                                                                \
+        .softmax_f64 = tg__softmax_f64_##set,                                                                \
+        .log_softmax_f32 = tg__log_softmax_f32_##set,                                                        \
+        .log_softmax_f64 = tg__log_softmax_f64_##set,                                                        \
+    },
+
+static const tg__kernels kernels[TG_ISA_COUNT] = {TG__SET_MAP(KERNELS)};
+static const char *const names[TG_ISA_COUNT] = {"baseline", "avx2", "avx512"};
+
+static bool cpu_has(tg_isa_level level) {
+    if (level == TG_ISA_ANY) return true;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (level == TG_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (level == TG_ISA_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+#endif
+    return false;
+}
+
+const tg__kernels *tg__kernels_of(tg_isa_level level) {
+    return (unsigned)level < TG_ISA_COUNT && cpu_has(level) ? &kernels[level] : NULL;
+}
+
+static const tg__kernels *named_by_user(void) {
+    const char *name = getenv("TG_ISA");
+    for (int level = 0; name && level < TG_ISA_COUNT; level++)
+        if (strcmp(name, names[level]) == 0) return tg__kernels_of((tg_isa_level)level);
+    return NULL;
+}
+
+static const tg__kernels *best(void) {
+    for (int level = TG_ISA_COUNT - 1; level > 0; level--)
+        if (cpu_has((tg_isa_level)level)) return &kernels[level];
+    return &kernels[TG_ISA_ANY];
+}
+
+static _Atomic(const tg__kernels *) chosen;
+
+static void choose(void) {
+    const tg__kernels *wanted = named_by_user();
+    atomic_store_explicit(&chosen, wanted ? wanted : best(), memory_order_release);
+}
+
+const tg__kernels *tg__kernels_get(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const tg__kernels *k = atomic_load_explicit(&chosen, memory_order_acquire);
+    if (k) return k;
+    pthread_once(&once, choose);
+    return atomic_load_explicit(&chosen, memory_order_acquire);
+}
+
+tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d) {
+    if ((unsigned)d >= TG_DTYPE_COUNT) return NULL;
+    tg_micro_fn *fn = m->fn[tg__kernels_get()->isa][d];
+    return fn ? fn : m->fn[TG_ISA_ANY][d];
+}
+
+const char *tg_isa(void) {
+    return names[tg__kernels_get()->isa];
+}
+
+#if defined(__x86_64__)
+
+#define FLUSH 0x8040u /* MXCSR: results that are denormal become zero (bit 15), and operands (bit 6) */
+
+unsigned tg__denormals_flush(void) {
+    const unsigned old = _mm_getcsr();
+    if ((old & FLUSH) != FLUSH) _mm_setcsr(old | FLUSH);
+    return old;
+}
+
+void tg__denormals_restore(unsigned mode) {
+    if (_mm_getcsr() != mode) _mm_setcsr(mode);
+}
+
+#elif defined(__aarch64__)
+
+#define FLUSH (UINT64_C(1) << 24) /* FPCR.FZ */
+
+unsigned tg__denormals_flush(void) {
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    if (!(old & FLUSH)) __asm__ volatile("msr fpcr, %0" : : "r"(old | FLUSH));
+    return (unsigned)old;
+}
+
+void tg__denormals_restore(unsigned mode) {
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+}
+
+#else
+
+unsigned tg__denormals_flush(void) {
+    return 0;
+}
+
+void tg__denormals_restore(unsigned mode) {
+    (void)mode;
+}
+
+#endif
