@@ -307,7 +307,8 @@ typedef struct tg_profile_row {
 TG_EXPORT void tg_profile(tg_tape *t, bool on);
 TG_EXPORT int tg_profile_rows(const tg_tape *t, tg_profile_row *rows, int n);
 
-TG_EXPORT const char *tg_version(void); /* "0.1.0" */
+#define TG_VERSION "0.1.0" /* also the package's: the Makefile reads it here */
+TG_EXPORT const char *tg_version(void); /* TG_VERSION of the library that runs */
 TG_EXPORT const char *tg_isa(void);     /* the instruction set in use: "baseline", "avx2", "avx512"; TG_ISA= overrides */
 
 #ifdef __cplusplus
