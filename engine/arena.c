@@ -1,11 +1,12 @@
 #include "arena.h"
 
 #define HEADER 64 /* keeps what follows aligned */
+#define FIRST 8128 /* bytes of the first chunk */
 
 static char *bytes(tg__chunk *c) { return (char *)c + HEADER; }
 
 static tg__chunk *add_chunk(tg__arena *a, size_t at_least) {
-    size_t size = a->total > 65536 ? a->total : 65536;
+    size_t size = a->total > FIRST ? a->total : FIRST;
     if (size > (size_t)64 << 20) size = (size_t)64 << 20;
     if (size < at_least) size = at_least;
     tg__chunk *c = tg__alloc(HEADER + size);
@@ -17,8 +18,10 @@ static tg__chunk *add_chunk(tg__arena *a, size_t at_least) {
 }
 
 void *tg__arena_take(tg__arena *a, size_t size) {
-    size = (size + 63) & ~(size_t)63;
-    if (!size) size = 64;
+    size_t align = size < 64 ? 16 : 64;
+    size = (size + align - 1) & ~(align - 1);
+    if (!size) size = 16;
+    if (a->current) a->used = (a->used + align - 1) & ~(align - 1);
     if (a->current && a->used + size <= a->current->size) {
         void *p = bytes(a->current) + a->used;
         a->used += size;

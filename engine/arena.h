@@ -20,7 +20,7 @@ typedef struct tg__arena_mark {
     size_t used;
 } tg__arena_mark;
 
-void *tg__arena_take(tg__arena *a, size_t size); /* 64-byte aligned; NULL: out of memory */
+void *tg__arena_take(tg__arena *a, size_t size); /* 64-byte aligned, 16 if smaller than 64; NULL: out of memory */
 tg__arena_mark tg__arena_at(const tg__arena *a);
 void tg__arena_back(tg__arena *a, tg__arena_mark m);
 void tg__arena_reset(tg__arena *a); /* keeps the memory, as one chunk from the next use on if there were several */

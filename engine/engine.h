@@ -51,7 +51,7 @@ const char *tg__lost_site(tg_tensor x); /* NULL if x is not one */
 typedef enum tg__node_flags {
     TG__KEEP = 1,     /* the user asked to keep the value */
     TG__WANT = 2,     /* the next step must compute it */
-    TG__LEAF = 4,     /* has no inputs to compute: input, number, parameter, constant, held value */
+    TG__IS_LEAF = 4,     /* has no inputs to compute: input, number, parameter, constant, held value */
     TG__GRADIENT = 8, /* recorded by a derivative rule */
     TG__HELD = 16     /* survived a rewind; its id may be above its readers' */
 } tg__node_flags;
@@ -120,6 +120,10 @@ typedef struct tg__profile {
     uint64_t calls, ns, bytes;
 } tg__profile;
 
+typedef struct tg__mark_record {
+    uint32_t id, n_spill, serial;
+} tg__mark_record;
+
 struct tg_tape {
     tg_owner base;
     /* recording */
@@ -146,13 +150,17 @@ struct tg_tape {
     tg_model *states;
     uint32_t n_states;
     /* values */
-    tg__arena values; /* inputs and kept values, until the reset */
+    tg__arena *values; /* by mark level: inputs and kept values of the nodes recorded at that level */
+    tg__mark_record *marks; /* level i + 1 begins at marks[i] */
+    uint32_t n_marks, marks_cap, values_cap;
     uint32_t *held, n_held, held_cap; /* nodes whose data are blocks of their own */
     /* running */
     struct tg__planner *planner;
     tg__idset ids;
     uint32_t *local;   /* by node id: its number in the current run or gradient */
     uint32_t local_cap;
+    struct tg__grad_level *grad_levels; /* TG__GRAD_LEVELS of them, made when first needed */
+    int grad_depth;
     char *pool;
     size_t pool_size;
     char *scratch;
@@ -226,10 +234,43 @@ tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape sha
 uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site); /* newest value on this tape */
 tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add);
 bool tg__pending_number(tg_tape *t, const tg__var *v, double *value); /* the pending assignment of v is a number */
+bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);  /* likewise, an i64 input */
 int64_t tg__var_i64(const tg__var *v);
 
+bool tg__scopes_start(tg_tape *t);
 uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name);
 static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) { return scope < t->n_scopes ? t->scopes[scope].path : ""; }
+
+/* ------------------------------------------------------------------ gradients (grad.c) */
+
+/* The three linear operations that the chain rule itself is made of; defined in ops/. */
+typedef struct tg__region { /* a strided box: element k of axis a is start[a] + k * step[a] */
+    int64_t start[TG_MAX_RANK], step[TG_MAX_RANK];
+} tg__region;
+/* The sum of parts, each the whole (all regions NULL) or laid into its region of zeros; regions[i].step[0..rank) are never 0. */
+tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
+                         const tg__region *const *regions, int n);
+tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape); /* the transpose of broadcasting */
+tg_tensor tg__identity(tg_tensor x);                      /* a node of its own, equal to x */
+
+typedef struct tg__grad_part {
+    uint32_t id, next;
+    uint32_t region; /* index into regions; TG__NONE: the whole */
+} tg__grad_part;
+
+/* The working memory of one gradient; rules that differentiate inside a rule use the next level. */
+typedef struct tg__grad_level {
+    uint32_t *local, local_cap; /* node id -> number */
+    uint32_t *ids, ids_cap, n;  /* number -> node id, descending */
+    uint32_t *head, *tail, *cotangent;
+    uint8_t *reach;
+    uint32_t head_cap, tail_cap, cotangent_cap, reach_cap;
+    tg__grad_part *parts;
+    uint32_t n_parts, parts_cap;
+    tg__region *regions;
+    uint32_t n_regions, regions_cap;
+} tg__grad_level;
+#define TG__GRAD_LEVELS 6
 
 /* ------------------------------------------------------------------ running (live.c, fuse.c, place.c, run.c, plain.c) */
 
@@ -239,13 +280,17 @@ tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint
 tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots, bool hunt); /* hunt: stop at the first non-finite value */
 tg_status tg__plain_step(tg_tape *t);
 void tg__planner_free(tg_tape *t);
+void tg__grad_free(tg_tape *t);
 void tg__planner_forget(tg_tape *t); /* drops every cached plan */
 bool tg__reserve_local(tg_tape *t);  /* local[] and ids have room for every node */
+
+/* Memory for the value of a node, from the arena of the level at which it was recorded. */
+void *tg__value_memory(tg_tape *t, uint32_t id, size_t size);
 
 /* The memory of a leaf: packed data. Numbers live in their node. */
 static inline void *tg__leaf_data(const tg_tape *t, uint32_t id) {
     tg__node *n = &t->nodes[id];
-    return n->data ? n->data : n->op == &tg__leaf_number || n->op->source_fn ? n->u.num : NULL;
+    return n->data ? n->data : n->op == &tg__leaf_number || n->op == &tg__leaf_const || n->op->source_fn ? n->u.num : NULL;
 }
 
 void tg__profile_add(tg_tape *t, const char *name, uint64_t ns, uint64_t bytes);

@@ -30,6 +30,9 @@ tg__var *tg__model_lookup(const tg_model *m, const char *name);
 tg_tensor tg__var_handle(const tg__var *v);
 tg__var *tg__var_of(tg_tensor x); /* NULL if x is no live parameter */
 
+uint64_t *tg__model_seed(tg_model *m);
+tg_status tg__model_fail(tg_model *m, tg_status status, const char *format, ...) TG_PRINTF(3, 4);
+
 void tg__model_lock_shared(tg_model *m);
 void tg__model_lock_exclusive(tg_model *m);
 void tg__model_unlock(tg_model *m);

@@ -1,0 +1,152 @@
+/* Effects: assignments to variables, which happen together when a tape steps. */
+#include <stdlib.h>
+
+#include "engine.h"
+
+static tg__effect *effect_of(tg_tape *t, const tg__var *v) {
+    for (uint32_t i = 0; i < t->n_effects; i++)
+        if (t->effects[i].var == v) return &t->effects[i];
+    return NULL;
+}
+
+void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
+    tg_tape *t = tg_tape_of(value) ? tg_tape_of(value) : tg_tape_of(target);
+    if (!t || t->base.error.status) return;
+    tg__var *v = tg__var_of(target);
+    if (!v) {
+        tg__fail(t, TG_EARG, "assign", site, t->scope, "the target is no parameter, buffer or state");
+        return;
+    }
+    uint32_t id = tg__resolve(t, value, "assign", site, 1);
+    if (!id) return;
+    char a[200], b[200];
+    if (t->nodes[id].dtype != v->dtype || !tg_shape_equal(&tg__node_shape(t, id)->shape, &v->shape)) {
+        tg__fail(t, t->nodes[id].dtype != v->dtype ? TG_EDTYPE : TG_ESHAPE, "assign", site, t->scope, "%s is %s %s, the value %s", v->name,
+                 tg__shape_text(&v->shape, a, sizeof a), tg_dtype_name(v->dtype), tg__node_text(t, id, b, sizeof b));
+        return;
+    }
+    tg__var_slot *slot = tg__var_slot_of(t, v, true);
+    if (!slot || !tg__grow(&t->effects, &t->effects_cap, t->n_effects + 1, sizeof *t->effects)) {
+        tg__fail_nomem(t, "assign", site);
+        return;
+    }
+    tg__effect *e = NULL;
+    uint32_t read = slot->id && t->nodes[slot->id].op == &tg__leaf_var && t->nodes[slot->id].attr == v ? slot->id : TG__NONE;
+    bool assigned = slot->id && read == TG__NONE; /* else a first assignment: no need to search the effects */
+    if (assigned && (e = effect_of(t, v))) {
+        e->value = id;
+        e->site = site;
+    } else {
+        uint64_t version = read != TG__NONE ? t->nodes[read].u.num[0] : __atomic_load_n(&v->version, __ATOMIC_ACQUIRE);
+        t->effects[t->n_effects++] = (tg__effect){v, read, id, site, version};
+    }
+    slot->id = id;
+}
+
+void tg_discard_effects(tg_tape *t) {
+    if (!t) return;
+    for (uint32_t i = 0; i < t->n_effects; i++) {
+        tg__var_slot *slot = tg__var_slot_of(t, t->effects[i].var, false);
+        if (slot) slot->id = 0;
+    }
+    t->n_effects = 0;
+}
+
+static const tg__node *pending_node(tg_tape *t, const tg__var *v) {
+    tg__var_slot *slot = tg__var_slot_of(t, v, false);
+    return slot && slot->id && effect_of(t, v) ? &t->nodes[slot->id] : NULL;
+}
+
+bool tg__pending_number(tg_tape *t, const tg__var *v, double *value) {
+    const tg__node *n = pending_node(t, v);
+    if (!n || n->op != &tg__leaf_number) return false;
+    float f;
+    memcpy(&f, n->u.num, sizeof f);
+    memcpy(value, n->u.num, sizeof *value);
+    if (n->dtype == TG_F32) *value = f;
+    return true;
+}
+
+bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value) {
+    const tg__node *n = pending_node(t, v);
+    if (!n || n->op != &tg__leaf_input || n->dtype != TG_I64) return false;
+    memcpy(value, n->data, sizeof *value);
+    return true;
+}
+
+/* ------------------------------------------------------------------ commit */
+
+static int by_address(const void *a, const void *b) {
+    tg_model *x = *(tg_model *const *)a, *y = *(tg_model *const *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool add_model(tg__locks *l, tg_model *m) {
+    for (int i = 0; i < l->n; i++)
+        if (l->models[i] == m) return true;
+    if (l->n == (int)(sizeof l->models / sizeof *l->models)) return false;
+    l->models[l->n++] = m;
+    return true;
+}
+
+static tg_status changed(tg_tape *t, uint32_t id, const tg__var *v) {
+    return tg__fail(t, TG_ECHANGED, "parameter", t->nodes[id].site, t->nodes[id].scope,
+                    "%s was written after this tape read it (another tape stepped, or a file was loaded)", v->name);
+}
+
+static tg_status check_versions(tg_tape *t, const uint32_t *leaves, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        const tg__node *node = &t->nodes[leaves[i]];
+        if (node->op != &tg__leaf_var) continue;
+        const tg__var *v = node->attr;
+        if (v->version != node->u.num[0]) return changed(t, leaves[i], v);
+    }
+    return TG_OK;
+}
+
+tg_status tg__lock_shared(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n) {
+    l->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const tg__node *node = &t->nodes[leaves[i]];
+        if (node->op == &tg__leaf_var && !add_model(l, ((const tg__var *)node->attr)->model))
+            return tg__fail(t, TG_EARG, "run", NULL, 0, "a run may use at most 16 models");
+    }
+    if (l->n > 1) qsort(l->models, (size_t)l->n, sizeof *l->models, by_address);
+    for (int i = 0; i < l->n; i++) tg__model_lock_shared(l->models[i]);
+    tg_status s = check_versions(t, leaves, n);
+    if (s) tg__unlock(l);
+    return s;
+}
+
+/* Between the two locks another tape may have stepped: that is found here, before anything was written. */
+tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n) {
+    for (int i = 0; i < l->n; i++) tg__model_unlock(l->models[i]);
+    for (uint32_t i = 0; i < t->n_effects; i++)
+        if (!add_model(l, t->effects[i].var->model)) {
+            l->n = 0;
+            return tg__fail(t, TG_EARG, "step", NULL, 0, "a step may use at most 16 models");
+        }
+    if (l->n > 1) qsort(l->models, (size_t)l->n, sizeof *l->models, by_address);
+    for (int i = 0; i < l->n; i++) tg__model_lock_exclusive(l->models[i]);
+    tg_status s = check_versions(t, leaves, n);
+    for (uint32_t i = 0; i < t->n_effects && !s; i++) {
+        const tg__effect *e = &t->effects[i];
+        if (e->var->version != e->version)
+            s = tg__fail(t, TG_ECHANGED, "assign", e->site, 0, "%s was written by another tape after this one recorded its assignment", e->var->name);
+    }
+    if (s) tg__unlock(l);
+    return s;
+}
+
+void tg__unlock(tg__locks *l) {
+    for (int i = 0; i < l->n; i++) tg__model_unlock(l->models[i]);
+    l->n = 0;
+}
+
+void tg__commit(tg_tape *t) {
+    for (uint32_t i = 0; i < t->n_effects; i++)
+        __atomic_store_n(&t->effects[i].var->version, t->effects[i].var->version + 1, __ATOMIC_RELEASE);
+    tg_discard_effects(t);
+    for (uint32_t i = 0; i < t->n_wants; i++) t->nodes[t->wants[i]].flags &= (uint8_t)~TG__WANT;
+    t->n_wants = 0;
+}

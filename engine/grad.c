@@ -1,0 +1,696 @@
+/* Gradients are graph: the chain rule, recorded on the same tape.
+ *
+ * Only the nodes on a path from a wanted tensor to the root are visited, in falling order of their ids. Each node's cotangent is
+ * the sum of the parts that its readers gave; then its rule records the parts of its inputs. */
+#include "planner.h"
+
+struct tg_vjp_state {
+    tg_tape *t;
+    tg__grad_level *level;
+    uint32_t id;
+};
+
+typedef struct roots {
+    const uint32_t *ids;
+    const tg_tensor *cotangents;
+    int n;
+} roots;
+
+/* ------------------------------------------------------------------ levels */
+
+static tg__grad_level *enter(tg_tape *t) {
+    if (!t->grad_levels && !(t->grad_levels = tg__calloc(TG__GRAD_LEVELS, sizeof *t->grad_levels))) return NULL;
+    if (t->grad_depth == TG__GRAD_LEVELS) return NULL;
+    tg__grad_level *l = &t->grad_levels[t->grad_depth];
+    if (!tg__grow(&l->local, &l->local_cap, t->nodes_cap, sizeof *l->local)) return NULL;
+    if (!tg__idset_reserve(&t->ids, t->nodes_cap)) return NULL;
+    t->grad_depth++;
+    l->n = l->n_parts = l->n_regions = 0;
+    return l;
+}
+
+static void leave(tg_tape *t) { t->grad_depth--; }
+
+void tg__grad_free(tg_tape *t) {
+    for (int i = 0; t->grad_levels && i < TG__GRAD_LEVELS; i++) {
+        tg__grad_level *l = &t->grad_levels[i];
+        void *const blocks[] = {l->local, l->ids, l->head, l->tail, l->cotangent, l->reach, l->parts, l->regions};
+        for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) tg__free(blocks[k]);
+    }
+    tg__free(t->grad_levels);
+}
+
+static bool reserve_level(tg__grad_level *l) {
+    return tg__grow(&l->head, &l->head_cap, l->n, sizeof *l->head) && tg__grow(&l->tail, &l->tail_cap, l->n, sizeof *l->tail) &&
+           tg__grow(&l->cotangent, &l->cotangent_cap, l->n, sizeof *l->cotangent) &&
+           tg__grow(&l->reach, &l->reach_cap, l->n, sizeof *l->reach);
+}
+
+static inline uint32_t number_of(const tg__grad_level *l, uint32_t id) {
+    uint32_t i = id < l->local_cap ? l->local[id] : TG__NONE;
+    return i < l->n && l->ids[i] == id ? i : TG__NONE;
+}
+
+/* ------------------------------------------------------------------ paths */
+
+static inline bool gradient_stops(const tg__node *n) {
+    return n->flags & TG__IS_LEAF || n->op->flags & TG_OP_CUT || !tg_dtype_is_float(n->dtype);
+}
+
+/* The ancestors of the roots with ids from `lowest` up. */
+static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowest) {
+    for (int i = 0; i < r->n; i++) tg__idset_add(&t->ids, r->ids[i]);
+    bool ok = true;
+    for (uint32_t id; (id = tg__idset_take(&t->ids)) != TG__NONE;) {
+        if (!ok || (id < lowest && !(t->nodes[id].flags & TG__HELD))) continue;
+        if (l->n >= l->ids_cap && !(ok = tg__grow(&l->ids, &l->ids_cap, l->n + 1, sizeof *l->ids))) continue;
+        l->local[id] = l->n;
+        l->ids[l->n++] = id;
+        const tg__node *n = &t->nodes[id];
+        if (gradient_stops(n)) continue;
+        uint32_t count;
+        const uint32_t *in = tg__inputs(t, n, &count);
+        if (n->op->source_fn) continue;
+        for (uint32_t i = 0; i < count; i++)
+            if (in[i] >= lowest || t->nodes[in[i]].flags & TG__HELD) tg__idset_add(&t->ids, in[i]);
+    }
+    return ok && reserve_level(l);
+}
+
+static void find_reach(tg_tape *t, tg__grad_level *l, const uint32_t *xs, int n) {
+    memset(l->reach, 0, l->n);
+    for (int i = 0; i < n; i++)
+        if (number_of(l, xs[i]) != TG__NONE) l->reach[l->local[xs[i]]] = 1;
+    for (uint32_t i = l->n; i-- > 0;) {
+        const tg__node *node = &t->nodes[l->ids[i]];
+        if (l->reach[i] || gradient_stops(node) || node->op->source_fn) continue;
+        uint32_t count;
+        const uint32_t *in = tg__inputs(t, node, &count);
+        for (uint32_t k = 0; k < count && !l->reach[i]; k++) {
+            uint32_t j = number_of(l, in[k]);
+            l->reach[i] = j != TG__NONE && l->reach[j];
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ parts of cotangents */
+
+static bool add_part(tg__grad_level *l, uint32_t number, uint32_t id, uint32_t region) {
+    if (l->n_parts >= l->parts_cap && !tg__grow(&l->parts, &l->parts_cap, l->n_parts + 1, sizeof *l->parts)) return false;
+    uint32_t p = l->n_parts++;
+    l->parts[p] = (tg__grad_part){id, TG__NONE, region};
+    if (l->head[number] == TG__NONE) l->head[number] = p;
+    else l->parts[l->tail[number]].next = p;
+    l->tail[number] = p;
+    return true;
+}
+
+typedef struct part_list {
+    uint32_t *ids;
+    uint32_t *regions;
+    uint32_t n;
+} part_list;
+
+/* Merges the parts that are outputs of one op which can sum itself, such as products, into the place of the first. */
+static tg_status merge_sums(tg_tape *t, part_list *p) {
+    const tg_op *op = NULL;
+    uint32_t n = 0, first = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const tg__node *node = &t->nodes[p->ids[i]];
+        if (p->regions[i] != TG__NONE || !node->op->sum || !(node->flags & TG__GRADIENT)) continue;
+        if (!op) {
+            op = node->op;
+            first = i;
+        }
+        n += node->op == op;
+    }
+    if (n < 2) return TG_OK;
+    const tg_tensor **in = tg__calloc(n, sizeof *in);
+    int *n_in = tg__calloc(n, sizeof *n_in);
+    const void **attr = tg__calloc(n, sizeof *attr);
+    uint32_t total = 0, k = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        uint32_t count;
+        tg__inputs(t, &t->nodes[p->ids[i]], &count);
+        if (p->regions[i] == TG__NONE && t->nodes[p->ids[i]].op == op) total += count;
+    }
+    tg_tensor *handles = tg__calloc(total ? total : 1, sizeof *handles), merged = {0};
+    bool ok = in && n_in && attr && handles;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < p->n && ok; i++) {
+        const tg__node *node = &t->nodes[p->ids[i]];
+        if (p->regions[i] != TG__NONE || node->op != op) continue;
+        uint32_t count;
+        const uint32_t *ids = tg__inputs(t, node, &count);
+        in[k] = handles + at;
+        n_in[k] = (int)count;
+        attr[k++] = node->attr;
+        for (uint32_t j = 0; j < count; j++) handles[at++] = tg__handle(t, ids[j]);
+    }
+    if (ok) merged = op->sum(in, n_in, attr, (int)n);
+    tg__free(handles);
+    tg__free(attr);
+    tg__free(n_in);
+    tg__free(in);
+    if (!ok) return tg__fail_nomem(t, op->name, NULL);
+    if (t->base.error.status || tg__is_none(merged)) return t->base.error.status;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (i != first && p->regions[i] == TG__NONE && t->nodes[p->ids[i]].op == op && t->nodes[p->ids[i]].flags & TG__GRADIENT) continue;
+        p->ids[left] = i == first ? merged.id : p->ids[i];
+        p->regions[left++] = p->regions[i];
+    }
+    p->n = left;
+    return TG_OK;
+}
+
+static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t id) {
+    if (merge_sums(t, p)) return tg__poison(t);
+    if (p->n == 1 && p->regions[0] == TG__NONE) return tg__handle(t, p->ids[0]);
+    tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
+    const tg__region **regions = tg__alloc(p->n * sizeof *regions);
+    if (parts && regions) {
+        for (uint32_t i = 0; i < p->n; i++) {
+            parts[i] = tg__handle(t, p->ids[i]);
+            regions[i] = p->regions[i] == TG__NONE ? NULL : &l->regions[p->regions[i]];
+        }
+        tg_shape shape = tg__node_shape(t, id)->shape;
+        sum = tg__accumulate(t, t->nodes[id].site, &shape, t->nodes[id].dtype, parts, regions, (int)p->n);
+    } else {
+        tg__fail_nomem(t, "accumulate", NULL);
+    }
+    tg__free(regions);
+    tg__free(parts);
+    return sum;
+}
+
+/* The whole cotangent of a node, as a node id; 0 if nothing was given. */
+static uint32_t finish_cotangent(tg_tape *t, tg__grad_level *l, uint32_t number) {
+    uint32_t p = l->head[number];
+    if (p == TG__NONE) return 0;
+    if (l->parts[p].next == TG__NONE && l->parts[p].region == TG__NONE) return l->parts[p].id;
+    uint32_t n = 0;
+    for (uint32_t q = p; q != TG__NONE; q = l->parts[q].next) n++;
+    part_list list = {tg__alloc(n * sizeof(uint32_t)), tg__alloc(n * sizeof(uint32_t)), 0};
+    tg_tensor sum = tg__poison(t);
+    if (list.ids && list.regions) {
+        for (uint32_t q = p; q != TG__NONE; q = l->parts[q].next) {
+            list.ids[list.n] = l->parts[q].id;
+            list.regions[list.n++] = l->parts[q].region;
+        }
+        sum = sum_parts(t, l, &list, l->ids[number]);
+    } else {
+        tg__fail_nomem(t, "accumulate", NULL);
+    }
+    tg__free(list.ids);
+    tg__free(list.regions);
+    return sum.id;
+}
+
+/* ------------------------------------------------------------------ rules */
+
+static uint32_t needed_input(const tg_vjp_args *v, int input) {
+    const struct tg_vjp_state *s = v->state;
+    if (input < 0 || input >= v->n_in) return TG__NONE;
+    uint32_t number = number_of(s->level, v->in[input].id);
+    return number != TG__NONE && s->level->reach[number] && tg_dtype_is_float(s->t->nodes[v->in[input].id].dtype) ? number : TG__NONE;
+}
+
+bool tg_vjp_needs(const tg_vjp_args *v, int input) { return needed_input(v, input) != TG__NONE; }
+
+static bool shape_is(tg_tape *t, uint32_t id, const tg_shape *want, uint32_t node, int input) {
+    char a[160], b[160];
+    const tg_shape *have = &tg__node_shape(t, id)->shape;
+    if (tg_shape_equal(have, want)) return true;
+    tg__fail_node(t, TG_EINTERNAL, node, "the derivative rule gave a cotangent of shape %s for input %d, not %s",
+                  tg__shape_text(have, a, sizeof a), input, tg__shape_text(want, b, sizeof b));
+    return false;
+}
+
+void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
+    struct tg_vjp_state *s = v->state;
+    tg_tape *t = s->t;
+    uint32_t number = needed_input(v, input);
+    if (number == TG__NONE || t->base.error.status) return;
+    uint32_t id = tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    if (!id) return;
+    uint32_t target = v->in[input].id;
+    bool broadcasts = t->nodes[s->id].op->micro != NULL;
+    tg_shape want = tg__node_shape(t, broadcasts ? s->id : target)->shape;
+    if (!shape_is(t, id, &want, s->id, input)) return;
+    if (t->nodes[id].dtype != t->nodes[target].dtype) {
+        tg__fail_node(t, TG_EINTERNAL, s->id, "the derivative rule gave a cotangent of dtype %s for input %d, not %s",
+                      tg_dtype_name(t->nodes[id].dtype), input, tg_dtype_name(t->nodes[target].dtype));
+        return;
+    }
+    if (broadcasts && t->nodes[target].shape != t->nodes[id].shape) {
+        tg_shape to = tg__node_shape(t, target)->shape;
+        id = tg__sum_to(tg__handle(t, id), &to).id;
+        if (!id) return;
+    }
+    if (!add_part(s->level, number, id, TG__NONE)) tg__fail_nomem(t, "grad", NULL);
+}
+
+void tg_vjp_give_region(tg_vjp_args *v, int input, tg_tensor cotangent, const int64_t *start, const int64_t *step) {
+    struct tg_vjp_state *s = v->state;
+    tg_tape *t = s->t;
+    tg__grad_level *l = s->level;
+    uint32_t number = needed_input(v, input);
+    if (number == TG__NONE || t->base.error.status) return;
+    uint32_t id = tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    if (!id) return;
+    const tg_shape *whole = &tg__node_shape(t, v->in[input].id)->shape, *part = &tg__node_shape(t, id)->shape;
+    bool ok = whole->rank == part->rank;
+    for (int a = 0; a < whole->rank && ok; a++) {
+        int64_t last = start[a] + (part->dims[a] - 1) * step[a];
+        ok = step[a] != 0 && (part->dims[a] == 0 || (start[a] >= 0 && start[a] < whole->dims[a] && last >= 0 && last < whole->dims[a]));
+    }
+    if (!ok) {
+        tg__fail_node(t, TG_EINTERNAL, s->id, "the derivative rule gave a region outside of input %d", input);
+        return;
+    }
+    if (!tg__grow(&l->regions, &l->regions_cap, l->n_regions + 1, sizeof *l->regions)) {
+        tg__fail_nomem(t, "grad", NULL);
+        return;
+    }
+    tg__region *r = &l->regions[l->n_regions];
+    memset(r, 0, sizeof *r);
+    memcpy(r->start, start, (size_t)whole->rank * sizeof *start);
+    memcpy(r->step, step, (size_t)whole->rank * sizeof *step);
+    if (!add_part(l, number, id, l->n_regions++)) tg__fail_nomem(t, "grad", NULL);
+}
+
+static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, int n, uint32_t *gs);
+
+#define MAX_DEFINED 64
+
+/* Through the definition: it is recorded on inputs of its own, so that a derivative that ends at them is partial. */
+static void vjp_by_definition(tg_tape *t, tg_vjp_args *v) {
+    const struct tg_vjp_state *s = v->state;
+    const tg_op *op = t->nodes[s->id].op;
+    if (v->n_in > MAX_DEFINED) {
+        tg__fail_node(t, TG_ENOGRAD, s->id, "a definition of more than %d inputs cannot be differentiated", MAX_DEFINED);
+        return;
+    }
+    for (int k = 1; k < v->n_out; k++)
+        if (!tg__is_none(v->g[k])) {
+            tg__fail_node(t, TG_ENOGRAD, s->id, "output %d has no derivative", k);
+            return;
+        }
+    tg_tensor in[MAX_DEFINED];
+    uint32_t xs[MAX_DEFINED], gs[MAX_DEFINED];
+    int which[MAX_DEFINED], n = 0;
+    for (int i = 0; i < v->n_in; i++) {
+        in[i] = v->in[i];
+        if (!tg_vjp_needs(v, i)) continue;
+        in[i] = tg__identity(v->in[i]);
+        xs[n] = in[i].id;
+        which[n++] = i;
+    }
+    tg_tensor y = op->define(t, in, v->n_in, v->attr);
+    uint32_t root = t->base.error.status ? 0 : tg__resolve(t, y, op->name, NULL, 0);
+    if (!root) return;
+    roots r = {&root, &v->g[0], 1};
+    if (differentiate(t, &r, xs, n, gs)) return;
+    for (int k = 0; k < n; k++) {
+        if (!gs[k]) continue;
+        uint32_t number = needed_input(v, which[k]);
+        if (!add_part(s->level, number, gs[k], TG__NONE)) tg__fail_nomem(t, "grad", NULL);
+    }
+}
+
+#define FEW 8
+
+static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *v) {
+    const tg_op *op = t->nodes[id].op;
+    const char *site = t->site_override;
+    uint32_t scope = t->scope;
+    uint8_t flags = t->flags_override;
+    struct tg_vjp_state state = {t, l, id};
+    v->state = &state;
+    t->site_override = t->nodes[id].site;
+    t->scope = t->nodes[id].scope;
+    t->flags_override = TG__GRADIENT;
+    if (op->vjp) op->vjp(v);
+    else if (op->define) vjp_by_definition(t, v);
+    else tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
+    t->site_override = site;
+    t->scope = scope;
+    t->flags_override = flags;
+}
+
+static void visit(tg_tape *t, tg__grad_level *l, uint32_t number) {
+    uint32_t id = l->ids[number], count;
+    const tg__node *n = &t->nodes[id];
+    int n_out = n->op->n_out > 1 ? n->op->n_out : 1;
+    const uint32_t *ids = tg__inputs(t, n, &count);
+    tg_tensor few[FEW], out[TG_MAX_OUTPUTS], g[TG_MAX_OUTPUTS], *in = few;
+    if (count > FEW && !(in = tg__alloc(count * sizeof *in))) {
+        tg__fail_nomem(t, "grad", NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) in[i] = tg__handle(t, ids[i]);
+    bool any = false;
+    for (int k = 0; k < n_out; k++) {
+        uint32_t o = tg__sibling(t, id, k), at = k ? number_of(l, o) : number;
+        uint32_t c = at != TG__NONE ? l->cotangent[at] : 0;
+        out[k] = tg__handle(t, o);
+        g[k] = c ? tg__handle(t, c) : (tg_tensor){0};
+        any = any || c;
+    }
+    tg_vjp_args v = {(int)count, n_out, in, out, g, n->attr, NULL};
+    if (any) apply_rule(t, l, id, &v);
+    if (in != few) tg__free(in);
+}
+
+/* gs[i]: the node of the cotangent of xs[i]; 0 where the roots do not depend on it. */
+static tg_status run_rules(tg_tape *t, tg__grad_level *l, const roots *r, const uint32_t *xs, int n, uint32_t *gs) {
+    find_reach(t, l, xs, n);
+    memset(l->head, 0xff, l->n * sizeof *l->head);
+    memset(l->cotangent, 0, l->n * sizeof *l->cotangent);
+    bool ok = true;
+    for (int i = 0; i < r->n && ok; i++) ok = add_part(l, l->local[r->ids[i]], r->cotangents[i].id, TG__NONE);
+    if (!ok) return tg__fail_nomem(t, "grad", NULL);
+    for (uint32_t i = 0; i < l->n && !t->base.error.status; i++) {
+        const tg__node *node = &t->nodes[l->ids[i]];
+        if (!l->reach[i] || node->flags & TG__IS_LEAF) continue;
+        l->cotangent[i] = finish_cotangent(t, l, i);
+        node = &t->nodes[l->ids[i]];
+        if (node->op == &tg__op_output || gradient_stops(node) || node->op->source_fn) continue;
+        bool inputs_reach = false;
+        uint32_t count;
+        const uint32_t *in = tg__inputs(t, node, &count);
+        for (uint32_t k = 0; k < count && !inputs_reach; k++) {
+            uint32_t j = number_of(l, in[k]);
+            inputs_reach = j != TG__NONE && l->reach[j];
+        }
+        if (inputs_reach && (l->cotangent[i] || node->op->n_out > 1)) visit(t, l, i);
+    }
+    for (int i = 0; i < n && !t->base.error.status; i++) {
+        uint32_t at = number_of(l, xs[i]);
+        if (at != TG__NONE && !l->cotangent[at]) l->cotangent[at] = finish_cotangent(t, l, at); /* leaves */
+        gs[i] = at != TG__NONE ? l->cotangent[at] : 0;
+    }
+    return t->base.error.status;
+}
+
+static uint32_t lowest_id(const uint32_t *xs, int n) {
+    uint32_t lowest = TG__NONE;
+    for (int i = 0; i < n; i++)
+        if (xs[i] < lowest) lowest = xs[i];
+    return lowest;
+}
+
+static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, int n, uint32_t *gs) {
+    tg__grad_level *l = enter(t);
+    if (!l) return tg__fail(t, t->grad_depth == TG__GRAD_LEVELS ? TG_ENOGRAD : TG_ENOMEM, "grad", NULL, t->scope,
+                            t->grad_depth == TG__GRAD_LEVELS ? "definitions are nested too deeply" : "out of memory");
+    tg_status s = collect(t, l, r, lowest_id(xs, n)) ? run_rules(t, l, r, xs, n, gs) : tg__fail_nomem(t, "grad", NULL);
+    leave(t);
+    return s;
+}
+
+/* ------------------------------------------------------------------ what the user asks */
+
+typedef struct request {
+    tg_tape *t;
+    const char *site;
+    uint32_t *xs, *gs;
+    int n;
+    bool missing_is_zero;
+} request;
+
+static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
+    tg__grad_level *l = enter(t);
+    if (!l) return false;
+    roots r = {&root, NULL, 1};
+    bool found = collect(t, l, &r, x);
+    if (found) {
+        find_reach(t, l, &x, 1);
+        found = l->reach[l->local[root]] != 0;
+    }
+    leave(t);
+    return found;
+}
+
+/* A parameter's handle means the version that y reads. */
+static uint32_t resolve_x(tg_tape *t, uint32_t y, tg_tensor x, const char *site, int which) {
+    tg__var *v = tg__var_of(x);
+    uint32_t newest = tg__resolve(t, x, "grad", site, which);
+    if (!v || !newest || t->nodes[newest].op == &tg__leaf_var) return newest;
+    for (uint32_t i = 0; i < t->n_effects; i++) {
+        const tg__effect *e = &t->effects[i];
+        if (e->var != v || e->target == TG__NONE || !is_ancestor(t, y, e->target)) continue;
+        if (!is_ancestor(t, y, newest)) return e->target;
+        tg__fail(t, TG_EARG, "grad", site, t->scope, "y reads %s both before and after its assignment: take a handle with tg_on for the one you mean",
+                 v->name);
+        return 0;
+    }
+    return newest;
+}
+
+static tg_status no_path(request *q, int i) {
+    char text[200];
+    tg_tape *t = q->t;
+    const tg__node *n = &t->nodes[q->xs[i]];
+    return tg__fail(t, TG_ENOGRAD, "grad", q->site, t->scope, "y does not depend on x number %d, the %s%s%s %s recorded at %s", i, n->op->name,
+                    n->op == &tg__leaf_var ? " " : "", n->op == &tg__leaf_var ? ((const tg__var *)n->attr)->name : "",
+                    tg__node_text(t, q->xs[i], text, sizeof text), n->site ? n->site : "?");
+}
+
+static tg_status give_results(request *q, tg_tensor *out) {
+    tg_tape *t = q->t;
+    for (int i = 0; i < q->n && !t->base.error.status; i++) {
+        if (!q->gs[i] && !q->missing_is_zero) return no_path(q, i);
+        if (q->gs[i]) {
+            out[i] = tg__handle(t, q->gs[i]);
+        } else {
+            tg_shape shape = tg__node_shape(t, q->xs[i])->shape;
+            out[i] = tg__constant(t, 0, &shape, t->nodes[q->xs[i]].dtype);
+        }
+    }
+    return t->base.error.status;
+}
+
+static tg_status run_request(request *q, const roots *r, tg_tensor *out) {
+    tg_tape *t = q->t;
+    const char *outer = t->site_override;
+    if (!outer) t->site_override = q->site;
+    if (!differentiate(t, r, q->xs, q->n, q->gs)) give_results(q, out);
+    t->site_override = outer;
+    return t->base.error.status;
+}
+
+static bool request_start(request *q, const char *site, tg_tape *t, int n) {
+    *q = (request){.t = t, .site = site, .n = n};
+    q->xs = tg__alloc((size_t)(n > 0 ? n : 1) * sizeof *q->xs);
+    q->gs = tg__calloc((size_t)(n > 0 ? n : 1), sizeof *q->gs);
+    if (!q->xs || !q->gs) tg__fail_nomem(t, "grad", site);
+    return q->xs && q->gs;
+}
+
+static void request_end(request *q) {
+    tg__free(q->xs);
+    tg__free(q->gs);
+}
+
+static void poison_all(tg_tape *t, tg_tensor *gs, int n) {
+    for (int i = 0; gs && i < n; i++) gs[i] = t ? tg__poison(t) : (tg_tensor){0};
+}
+
+static bool arguments_ok(tg_tape *t, const char *site, const void *xs, const void *gs, int n) {
+    if (n >= 0 && (n == 0 || (xs && gs))) return true;
+    tg__fail(t, TG_EARG, "grad", site, t->scope, "the list of tensors or the place for the results is missing");
+    return false;
+}
+
+static bool is_float_node(tg_tape *t, uint32_t id, const char *site, const char *what) {
+    if (tg_dtype_is_float(t->nodes[id].dtype)) return true;
+    tg__fail(t, TG_EDTYPE, "grad", site, t->scope, "%s is %s: only f32 and f64 have derivatives", what, tg_dtype_name(t->nodes[id].dtype));
+    return false;
+}
+
+static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, const tg_tensor *xs, int n, tg_tensor *gs, bool missing_is_zero) {
+    tg_tape *t = tg_tape_of(y);
+    poison_all(t, gs, n);
+    if (!t) return TG_EARG;
+    if (t->base.error.status || !arguments_ok(t, site, xs, gs, n)) return t->base.error.status;
+    uint32_t root = tg__resolve(t, y, "grad", site, 0);
+    if (!root || !is_float_node(t, root, site, "y")) return t->base.error.status;
+    char text[200], other[200];
+    tg_shape shape = tg__node_shape(t, root)->shape;
+    tg_tensor g;
+    if (cotangent) {
+        uint32_t id = tg__resolve(t, *cotangent, "vjp", site, 1);
+        if (!id) return t->base.error.status;
+        if (!tg_shape_equal(&tg__node_shape(t, id)->shape, &shape) || t->nodes[id].dtype != t->nodes[root].dtype)
+            return tg__fail(t, TG_ESHAPE, "vjp", site, t->scope, "the cotangent is %s, y is %s", tg__node_text(t, id, text, sizeof text),
+                            tg__node_text(t, root, other, sizeof other));
+        g = tg__handle(t, id);
+    } else {
+        if (tg__node_shape(t, root)->numel != 1)
+            return tg__fail(t, TG_ESHAPE, "grad", site, t->scope, "y must have one element, it is %s: give a cotangent with tg_vjp",
+                            tg__node_text(t, root, text, sizeof text));
+        g = tg__constant(t, 1, &shape, t->nodes[root].dtype);
+    }
+    request q;
+    if (request_start(&q, site, t, n)) {
+        q.missing_is_zero = missing_is_zero;
+        bool ok = !t->base.error.status;
+        for (int i = 0; i < n && ok; i++) {
+            q.xs[i] = resolve_x(t, root, xs[i], site, i);
+            ok = q.xs[i] && is_float_node(t, q.xs[i], site, "x");
+        }
+        roots r = {&root, &g, 1};
+        if (ok) run_request(&q, &r, gs);
+    }
+    request_end(&q);
+    if (t->base.error.status) poison_all(t, gs, n);
+    return t->base.error.status;
+}
+
+tg_status tg_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs) { return vjp(site, y, NULL, xs, n, gs, false); }
+
+tg_status tg_vjp_at(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs) {
+    return vjp(site, y, &cotangent, xs, n, gs, false);
+}
+
+/* Several roots at once: the sum over i of the derivative of ys[i] with cotangent cs[i]. */
+static tg_status vjp_of_sum(const char *site, tg_tape *t, const tg_tensor *ys, const tg_tensor *cs, int n_roots, const tg_tensor *xs, int n,
+                            tg_tensor *gs) {
+    poison_all(t, gs, n);
+    uint32_t *ids = tg__alloc((size_t)(n_roots ? n_roots : 1) * sizeof *ids);
+    request q;
+    bool ok = request_start(&q, site, t, n) && ids && !t->base.error.status;
+    if (!ids) tg__fail_nomem(t, "grad", site);
+    q.missing_is_zero = true;
+    for (int i = 0; i < n_roots && ok; i++) ok = (ids[i] = tg__resolve(t, ys[i], "grad", site, i)) != 0;
+    for (int i = 0; i < n && ok; i++) ok = (q.xs[i] = tg__resolve(t, xs[i], "grad", site, i)) != 0;
+    roots r = {ids, cs, n_roots};
+    if (ok) run_request(&q, &r, gs);
+    request_end(&q);
+    tg__free(ids);
+    return t->base.error.status;
+}
+
+static bool tangents_fit(tg_tape *t, const char *op, const char *site, const tg_tensor *xs, tg_tensor *vs, int n) {
+    char a[200], b[200];
+    for (int i = 0; i < n; i++) {
+        uint32_t x = tg__resolve(t, xs[i], op, site, i), v = x ? tg__resolve(t, vs[i], op, site, i) : 0;
+        if (!v) return false;
+        if (t->nodes[x].shape != t->nodes[v].shape || t->nodes[x].dtype != t->nodes[v].dtype) {
+            tg__fail(t, TG_ESHAPE, op, site, t->scope, "tangent %d is %s, its tensor %s", i, tg__node_text(t, v, a, sizeof a),
+                     tg__node_text(t, x, b, sizeof b));
+            return false;
+        }
+        vs[i] = tg__handle(t, v);
+    }
+    return true;
+}
+
+static tg_tensor dummy_like(tg_tape *t, tg_tensor y, const char *site) {
+    tg_shape shape = tg_shape_of(y);
+    uint32_t s = tg__shape_intern(t, &shape);
+    uint32_t id = s == TG__NONE ? 0 : tg__record(t, &tg__leaf_dummy, NULL, NULL, 0, s, tg_dtype_of(y), site);
+    if (!id) {
+        tg__fail_nomem(t, "jvp", site);
+        return tg__poison(t);
+    }
+    t->nodes[id].flags |= TG__IS_LEAF;
+    return tg__handle(t, id);
+}
+
+tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *dxs, int n) {
+    tg_tape *t = tg_tape_of(y);
+    if (!t) return tg__lost(site);
+    tg_tensor result = tg__poison(t);
+    if (t->base.error.status || !arguments_ok(t, site, xs, dxs, n)) return result;
+    tg_tensor *gs = tg__calloc((size_t)(n ? n : 1) * 2, sizeof *gs), *vs = gs ? gs + n : NULL;
+    if (!gs) {
+        tg__fail_nomem(t, "jvp", site);
+        return result;
+    }
+    if (n) memcpy(vs, dxs, (size_t)n * sizeof *vs);
+    if (tangents_fit(t, "jvp", site, xs, vs, n)) {
+        tg_tensor u = dummy_like(t, y, site);
+        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, true)) vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
+    }
+    tg__free(gs);
+    return t->base.error.status ? tg__poison(t) : result;
+}
+
+tg_status tg_hvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *vs, int n, tg_tensor *hs) {
+    tg_tape *t = tg_tape_of(y);
+    poison_all(t, hs, n);
+    if (!t) return TG_EARG;
+    if (t->base.error.status || !arguments_ok(t, site, xs, hs, n) || !arguments_ok(t, site, vs, hs, n)) return t->base.error.status;
+    tg_tensor *gs = tg__calloc((size_t)(n ? n : 1) * 3, sizeof *gs);
+    if (!gs) return tg__fail_nomem(t, "hvp", site);
+    tg_tensor *tangents = gs + n, *named = gs + 2 * n;
+    if (n) memcpy(tangents, vs, (size_t)n * sizeof *gs);
+    bool ok = tangents_fit(t, "hvp", site, xs, tangents, n) && !tg_grad_at(site, y, xs, n, gs);
+    uint32_t root = ok ? tg__resolve(t, y, "hvp", site, 0) : 0;
+    for (int i = 0; i < n && ok; i++) {
+        uint32_t x = resolve_x(t, root, xs[i], site, i);
+        ok = x != 0;
+        named[i] = tg__handle(t, x);
+    }
+    if (ok) vjp_of_sum(site, t, gs, tangents, n, named, n, hs);
+    tg__free(gs);
+    if (t->base.error.status) poison_all(t, hs, n);
+    return t->base.error.status;
+}
+
+bool tg_depends(tg_tensor y, tg_tensor x) {
+    tg_tape *t = tg_tape_of(y);
+    if (!t || t->base.error.status || !tg_valid(y)) return false;
+    const tg__var *v = tg__var_of(x);
+    if (v && !tg__var_slot_of(t, v, false)) return false; /* never read on this tape */
+    uint32_t root = tg__resolve(t, y, "depends", NULL, 0), id = resolve_x(t, root, x, NULL, 1);
+    return id && root && is_ancestor(t, root, id);
+}
+
+/* ------------------------------------------------------------------ custom gradients */
+
+typedef struct custom_attr {
+    void (*fn)(void); /* a tg_custom_fn */
+    void *user;
+} custom_attr;
+
+static const tg_field custom_fields[] = {{"fn", TG_FIELD_PTR, offsetof(custom_attr, fn)}, {"user", TG_FIELD_PTR, offsetof(custom_attr, user)}, {0}};
+
+static tg_status custom_infer(tg_infer *f) {
+    f->shape[0] = *f->in_shape[0];
+    f->dtype[0] = f->in_dtype[0];
+    return TG_OK;
+}
+
+static bool custom_view(tg_view_args *v) {
+    memcpy(v->out_strides, v->in_strides, (size_t)v->in_shape->rank * sizeof *v->in_strides);
+    return true;
+}
+
+static void custom_vjp(tg_vjp_args *v) {
+    const custom_attr *a = v->attr;
+    tg_tensor gs[16] = {0};
+    ((tg_custom_fn)a->fn)(v->g[0], v->out[0], v->in + 1, v->n_in - 1, gs, a->user);
+    for (int i = 1; i < v->n_in; i++)
+        if (!tg__is_none(gs[i - 1])) tg_vjp_give(v, i, gs[i - 1]);
+}
+
+const tg_op tg__op_custom = {.name = "custom_grad", .formula = "y, with a gradient given by the user", .min_in = 1, .max_in = 16,
+                             .attr_size = sizeof(custom_attr), .fields = custom_fields, .infer = custom_infer, .view = custom_view, .vjp = custom_vjp};
+
+tg_tensor tg_custom_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user) {
+    tg_tape *t = tg_tape_of(y);
+    if (!t) return tg__lost(site);
+    if (t->base.error.status) return tg__poison(t);
+    if (n < 0 || n > 15 || !fn || (n && !xs)) {
+        tg__fail(t, TG_EARG, "custom_grad", site, t->scope, "needs a function and 0 to 15 tensors, not %d", n);
+        return tg__poison(t);
+    }
+    tg_tensor in[16] = {y};
+    for (int i = 0; i < n; i++) in[i + 1] = xs[i];
+    custom_attr a = {(void (*)(void))fn, user};
+    return tg_apply_at(site, t, &tg__op_custom, &a, in, n + 1);
+}

@@ -1,0 +1,373 @@
+/* Recording: from a call of an op to a node. Shapes and dtypes are checked here, so that an error names the user's line. */
+#include "engine.h"
+
+struct tg_infer_state {
+    tg_tape *t;
+    const tg_op *op;
+    const char *site;
+    const uint32_t *in;
+};
+
+const tg_op tg__op_output = {.name = "output", .min_in = 1, .max_in = 1, .n_out = 1};
+
+/* ------------------------------------------------------------------ handles */
+
+static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char *site, int which) {
+    const char *lost = tg__lost_site(x);
+    if (lost)
+        tg__fail(t, TG_EARG, op, site, t->scope,
+                 "operand %d is the result of an op on parameters alone at %s: name a tape there, with tg_on(tape, parameter)", which, lost);
+    else if (!x.owner)
+        tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is no tensor (a handle of zeros)", which);
+    else if (x.owner->kind == TG__OWNER_MODEL && x.owner->epoch == (x.id == TG__NONE ? x.owner->epoch : x.epoch))
+        tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is a parameter that could not be made: %s", which, x.owner->error.message);
+    else if (x.owner->kind == TG__OWNER_MODEL)
+        tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d is a parameter of a model that was freed", which);
+    else if (x.owner == &t->base && x.id == 0)
+        tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is the result of an op that failed before tg_clear", which);
+    else if (x.owner == &t->base)
+        tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d is from before a reset or rewind of its tape", which);
+    else if (!tg_valid(x))
+        tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d belongs to a tape that was freed, reset or rewound", which);
+    else
+        tg__fail(t, TG_EMIXED, op, site, t->scope, "operand %d belongs to another tape", which);
+    return 0;
+}
+
+static inline bool is_live_on(const tg_tape *t, tg_tensor x) {
+    return x.owner == &t->base && x.id && x.id < t->nodes_cap && t->nodes[x.id].epoch == x.epoch &&
+           (x.id < t->n || (t->nodes[x.id].flags & TG__HELD));
+}
+
+uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which) {
+    if (is_live_on(t, x)) return x.id;
+    tg__var *v = tg__var_of(x);
+    return v ? tg__read_var(t, v, site) : bad_operand(t, x, op, site, which);
+}
+
+bool tg_valid(tg_tensor x) {
+    if (!x.owner) return false;
+    if (x.owner->kind == TG__OWNER_TAPE) return is_live_on((tg_tape *)x.owner, x);
+    return tg__var_of(x) != NULL;
+}
+
+/* The tape of an op: the given one, else that of the first live operand on a tape, else of any operand on a tape. */
+tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n) {
+    if (t) return t;
+    for (int i = 0; i < n; i++) {
+        if (!in[i].owner || in[i].owner->kind != TG__OWNER_TAPE) continue;
+        tg_tape *u = (tg_tape *)in[i].owner;
+        if (is_live_on(u, in[i])) return u;
+        if (!t) t = u;
+    }
+    return t;
+}
+
+tg_tape *tg_tape_of(tg_tensor x) { return x.owner && x.owner->kind == TG__OWNER_TAPE ? (tg_tape *)x.owner : NULL; }
+
+static const tg__node *node_of(tg_tensor x) {
+    tg_tape *t = tg_tape_of(x);
+    return t && is_live_on(t, x) ? &t->nodes[x.id] : NULL;
+}
+
+tg_shape tg_shape_of(tg_tensor x) {
+    const tg__node *n = node_of(x);
+    if (n) return tg__shape_at((tg_tape *)x.owner, n->shape)->shape;
+    const tg__var *v = tg__var_of(x);
+    return v ? v->shape : TG_SCALAR;
+}
+
+tg_dtype tg_dtype_of(tg_tensor x) {
+    const tg__node *n = node_of(x);
+    if (n) return n->dtype;
+    const tg__var *v = tg__var_of(x);
+    return v ? v->dtype : TG_F32;
+}
+
+int64_t tg_numel(tg_tensor x) {
+    const tg__node *n = node_of(x);
+    if (n) return tg__shape_at((tg_tape *)x.owner, n->shape)->numel;
+    const tg__var *v = tg__var_of(x);
+    return v ? v->numel : 0;
+}
+
+/* ------------------------------------------------------------------ nodes */
+
+static void skip_held(tg_tape *t) {
+    while (t->n == t->next_held) {
+        t->n++;
+        t->next_held = TG__NONE;
+        for (uint32_t i = 0; i < t->n_held; i++)
+            if (t->held[i] >= t->n && t->held[i] < t->next_held) t->next_held = t->held[i];
+    }
+}
+
+static bool grow_nodes(tg_tape *t) {
+    uint32_t before = t->nodes_cap;
+    if (!tg__grow(&t->nodes, &t->nodes_cap, (uint64_t)t->n + 1, sizeof *t->nodes)) return false;
+    for (uint32_t i = before; i < t->nodes_cap; i++) { /* handles may point at nodes that are not yet recorded */
+        t->nodes[i].epoch = 0;
+        t->nodes[i].flags = 0;
+    }
+    return true;
+}
+
+static bool spill_inputs(tg_tape *t, tg__node *n, const uint32_t *in, uint32_t count) {
+    if (!tg__grow(&t->spill, &t->spill_cap, (uint64_t)t->n_spill + count, sizeof *t->spill)) return false;
+    memcpy(t->spill + t->n_spill, in, count * sizeof *in);
+    n->u.in[0] = t->n_spill;
+    n->u.in[1] = count;
+    n->n_in = TG__WIDE;
+    t->n_spill += count;
+    return true;
+}
+
+uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape, tg_dtype dtype,
+                    const char *site) {
+    if (t->n == t->next_held) skip_held(t);
+    if (t->n >= t->nodes_cap && !grow_nodes(t)) return 0;
+    tg__node *n = &t->nodes[t->n];
+    n->op = op;
+    n->attr = attr;
+    n->site = t->site_override ? t->site_override : site;
+    n->data = NULL;
+    if (n_in <= TG__INLINE_INPUTS) {
+        n->n_in = (uint8_t)n_in;
+        for (uint32_t i = 0; i < n_in; i++) n->u.in[i] = in[i];
+    } else if (!spill_inputs(t, n, in, n_in)) {
+        return 0;
+    }
+    n->epoch = t->base.epoch;
+    n->shape = shape;
+    n->scope = t->scope;
+    n->dtype = (uint8_t)dtype;
+    n->output = 0;
+    n->flags = t->flags_override;
+    return t->n++;
+}
+
+static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *site) {
+    if (!id) {
+        tg__fail_nomem(t, op->name, site);
+        return tg__poison(t);
+    }
+    if (t->eager && tg__plain_run(t, &id, 1, false)) return tg__poison(t);
+    return tg__handle(t, id);
+}
+
+/* ------------------------------------------------------------------ elementwise */
+
+static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
+    int first = op->flags & TG_OP_COND_FIRST ? 1 : 0;
+    if (first && t->nodes[in[0]].dtype != TG_BOOL) {
+        tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the condition must be bool, not %s", tg_dtype_name(t->nodes[in[0]].dtype));
+        return false;
+    }
+    tg_dtype d = t->nodes[in[n - 1]].dtype;
+    for (int i = first; i < n; i++)
+        if (t->nodes[in[i]].dtype != d) {
+            tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "operand %d is %s and operand %d is %s: cast one with tg_cast", first,
+                     tg_dtype_name(t->nodes[in[first]].dtype), n - 1, tg_dtype_name(d));
+            return false;
+        }
+    const char *want = op->flags & TG_OP_FLOAT_ONLY && !tg_dtype_is_float(d) ? "f32 or f64"
+                       : op->flags & TG_OP_BOOL_IN && d != TG_BOOL           ? "bool"
+                                                                             : NULL;
+    if (!want && op->micro && !op->micro->fn[TG_ISA_ANY][d]) want = "another dtype";
+    if (want) tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the operands must be %s, not %s", want, tg_dtype_name(d));
+    return !want;
+}
+
+static uint32_t broadcast_shapes(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
+    tg_shape s = tg__node_shape(t, in[0])->shape;
+    char text[3 * 160] = "", one[160];
+    for (int i = 1; i < n; i++) {
+        int bad = 0;
+        if (tg_broadcast(&s, &tg__node_shape(t, in[i])->shape, &s, &bad)) continue;
+        for (int j = 0; j < n; j++) {
+            strcat(text, j ? " and " : "");
+            strcat(text, tg__shape_text(&tg__node_shape(t, in[j])->shape, one, sizeof one));
+        }
+        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "shapes %s do not broadcast: axis %d clashes", text, bad);
+        return TG__NONE;
+    }
+    char why[220];
+    if (!tg__shape_valid(&s, why, sizeof why)) {
+        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "%s", why);
+        return TG__NONE;
+    }
+    uint32_t shape = tg__shape_intern(t, &s);
+    if (shape == TG__NONE) tg__fail_nomem(t, op->name, site);
+    return shape;
+}
+
+tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n) {
+    tg_tape *t = tg__tape_from(NULL, in, n);
+    if (!t) return tg__lost(site);
+    if (t->base.error.status) return tg__poison(t);
+    uint32_t ids[TG_MICRO_INPUTS];
+    for (int i = 0; i < n; i++)
+        if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
+    uint32_t shape = t->nodes[ids[0]].shape;
+    for (int i = 1; i < n; i++)
+        if (t->nodes[ids[i]].shape != shape) {
+            shape = broadcast_shapes(t, op, ids, n, site);
+            if (shape == TG__NONE) return tg__poison(t);
+            break;
+        }
+    if (!micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
+    tg_dtype dtype = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[ids[n - 1]].dtype;
+    return finish(t, tg__record(t, op, NULL, ids, (uint32_t)n, shape, dtype, site), op, site);
+}
+
+/* ------------------------------------------------------------------ any op */
+
+tg_status tg_infer_fail(tg_infer *f, tg_status status, const char *format, ...) {
+    struct tg_infer_state *s = f->state;
+    char text[400], shapes[360] = "", one[170];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (int i = 0; i < f->n_in && i < 3; i++) {
+        strcat(shapes, i ? ", " : "; inputs ");
+        strncat(shapes, tg__node_text(s->t, s->in[i], one, 100), 110);
+    }
+    return tg__fail(s->t, status, s->op->name, s->site, s->t->scope, "%s%s%s", text, shapes, f->n_in > 3 ? ", ..." : "");
+}
+
+#define MANY 16 /* inputs that need no memory of their own while an op is recorded */
+
+typedef struct call {
+    tg_tape *t;
+    const tg_op *op;
+    const void *attr;
+    const char *site;
+    int n;
+    uint32_t *ids;
+} call;
+
+static bool infer(call *c, tg_infer *f) {
+    const tg_op *op = c->op;
+    struct tg_infer_state state = {c->t, op, c->site, c->ids};
+    const tg_shape *few_shapes[MANY];
+    tg_dtype few_dtypes[MANY];
+    const tg_shape **shapes = few_shapes;
+    tg_dtype *dtypes = few_dtypes;
+    if (c->n > MANY) {
+        shapes = tg__alloc((size_t)c->n * sizeof *shapes);
+        dtypes = tg__alloc((size_t)c->n * sizeof *dtypes);
+    }
+    bool ok = shapes && dtypes;
+    if (!ok) {
+        tg__fail_nomem(c->t, op->name, c->site);
+    } else {
+        for (int i = 0; i < c->n; i++) {
+            shapes[i] = &tg__node_shape(c->t, c->ids[i])->shape;
+            dtypes[i] = c->t->nodes[c->ids[i]].dtype;
+        }
+        *f = (tg_infer){.n_in = c->n, .in_shape = shapes, .in_dtype = dtypes, .attr = c->attr, .state = &state};
+        tg_status s = op->infer(f);
+        if (s) tg__fail(c->t, s, op->name, c->site, c->t->scope, "the inputs are not allowed");
+        ok = !s;
+    }
+    if (shapes != few_shapes) tg__free(shapes);
+    if (dtypes != few_dtypes) tg__free(dtypes);
+    return ok && !c->t->base.error.status;
+}
+
+static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int n_out) {
+    tg_tape *t = c->t;
+    uint32_t shapes[TG_MAX_OUTPUTS], before = t->n, spill_before = t->n_spill, id = 0;
+    char why[220];
+    for (int i = 0; i < n_out; i++) {
+        if (!tg__shape_valid(&f->shape[i], why, sizeof why)) return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
+        shapes[i] = tg__shape_intern(t, &f->shape[i]);
+        if (shapes[i] == TG__NONE) return tg__fail_nomem(t, c->op->name, c->site);
+    }
+    for (int i = 0; i < n_out; i++) {
+        uint32_t out = i == 0 ? tg__record(t, c->op, c->attr, c->ids, (uint32_t)c->n, shapes[0], f->dtype[0], c->site)
+                              : tg__record(t, &tg__op_output, NULL, &id, 1, shapes[i], f->dtype[i], c->site);
+        if (!out) {
+            t->n = before;
+            t->n_spill = spill_before;
+            return tg__fail_nomem(t, c->op->name, c->site);
+        }
+        if (i == 0) id = out;
+        t->nodes[out].output = (uint8_t)i;
+        outs[i] = tg__handle(t, out);
+    }
+    if (t->eager) tg__plain_run(t, &id, 1, false);
+    return t->base.error.status;
+}
+
+static tg_status apply_inline(call *c, tg_tensor *outs) {
+    tg_tape *t = c->t;
+    tg_tensor few[MANY];
+    if (c->n > MANY) return tg__fail(t, TG_EARG, c->op->name, c->site, t->scope, "a composite op takes at most %d inputs", MANY);
+    for (int i = 0; i < c->n; i++) few[i] = tg__handle(t, c->ids[i]);
+    if (c->op->infer) { /* checks, so that errors name this op and not its parts */
+        tg_infer f;
+        if (!infer(c, &f)) return t->base.error.status;
+    }
+    const char *outer = t->site_override;
+    if (!outer) t->site_override = c->site;
+    outs[0] = c->op->define(t, few, c->n, c->attr);
+    t->site_override = outer;
+    return t->base.error.status;
+}
+
+static tg_status apply(call *c, tg_tensor *outs, int n_out) {
+    tg_tape *t = c->t;
+    const tg_op *op = c->op;
+    if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in))
+        return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
+    bool ok;
+    c->attr = tg__attr_intern(t, op, c->attr, &ok);
+    if (!ok && op->attr_size && !c->attr && t->base.error.status == TG_OK)
+        return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "the attributes are missing, or memory ran out");
+    if (!op->micro && !op->kernel && !op->view && !op->source_fn) {
+        if (!op->define) return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
+        return apply_inline(c, outs);
+    }
+    tg_infer f = {0};
+    if (op->infer) {
+        if (!infer(c, &f)) return t->base.error.status;
+    } else if (op->micro && c->n <= TG_MICRO_INPUTS) {
+        uint32_t shape = broadcast_shapes(t, op, c->ids, c->n, c->site);
+        if (shape == TG__NONE || !micro_dtypes_ok(t, op, c->ids, c->n, c->site)) return t->base.error.status;
+        f.shape[0] = tg__shape_at(t, shape)->shape;
+        f.dtype[0] = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[c->ids[c->n - 1]].dtype;
+    } else {
+        return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has no infer");
+    }
+    return record_outputs(c, &f, outs, n_out);
+}
+
+tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n, tg_tensor *outs) {
+    int n_out = op && op->n_out > 1 ? op->n_out : 1;
+    t = tg__tape_from(t, in, n);
+    for (int i = 0; i < n_out && outs; i++) outs[i] = t ? tg__poison(t) : tg__lost(site);
+    if (!t) return TG_EARG;
+    if (t->base.error.status) return t->base.error.status;
+    if (!op || !outs || n < 0 || n_out > TG_MAX_OUTPUTS || (n && !in))
+        return tg__fail(t, TG_EARG, op ? op->name : "apply", site, t->scope, "the op, its inputs or the place for its outputs is missing");
+    uint32_t few[MANY];
+    call c = {t, op, attr, site, n, few};
+    if (n > MANY && !(c.ids = tg__alloc((size_t)n * sizeof *c.ids))) return tg__fail_nomem(t, op->name, site);
+    tg_tensor results[TG_MAX_OUTPUTS];
+    bool ok = true;
+    for (int i = 0; i < n && ok; i++) ok = (c.ids[i] = tg__resolve(t, in[i], op->name, site, i)) != 0;
+    if (ok && !apply(&c, results, n_out)) memcpy(outs, results, (size_t)n_out * sizeof *outs);
+    if (c.ids != few) tg__free(c.ids);
+    return t->base.error.status;
+}
+
+tg_tensor tg_apply_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n) {
+    tg_tensor outs[TG_MAX_OUTPUTS];
+    t = tg__tape_from(t, in, n);
+    if (!t) return tg__lost(site);
+    tg_apply_n_at(site, t, op, attr, in, n, outs);
+    return outs[0];
+}
+

@@ -1,0 +1,297 @@
+/* The life of a tape: making, resetting, marking and rewinding, scopes, keeping values. */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "engine.h"
+#include "tapegrad/model.h"
+
+static _Atomic uint32_t mark_serial = 1;
+
+static bool env_is_one(const char *name) {
+    const char *v = getenv(name);
+    return v && strcmp(v, "1") == 0;
+}
+
+static bool start(tg_tape *t) {
+    static const tg_op poison = {.name = "poison", .n_out = 1};
+    tg_shape scalar = TG_SCALAR;
+    if (!tg__scopes_start(t)) return false;
+    if (!tg__grow(&t->values, &t->values_cap, 1, sizeof *t->values)) return false;
+    memset(t->values, 0, t->values_cap * sizeof *t->values);
+    uint32_t shape = tg__shape_intern(t, &scalar);
+    t->next_held = TG__NONE;
+    if (shape == TG__NONE || !tg__grow(&t->nodes, &t->nodes_cap, 1, sizeof *t->nodes)) return false;
+    memset(t->nodes, 0, t->nodes_cap * sizeof *t->nodes);
+    t->nodes[0].op = &poison;
+    t->nodes[0].flags = TG__IS_LEAF;
+    t->nodes[0].shape = shape;
+    t->n = 1;
+    return true;
+}
+
+tg_tape *tg_tape_new(void) {
+    tg_tape *t = (tg_tape *)tg__owner_take(TG__OWNER_TAPE);
+    if (!t) return NULL;
+    t->eager = env_is_one("TG_EAGER");
+    t->check_borrowed = env_is_one("TG_CHECK");
+    if (start(t)) return t;
+    tg_tape_free(t);
+    return NULL;
+}
+
+static void free_held(tg_tape *t) {
+    for (uint32_t i = 0; i < t->n_held; i++) {
+        tg__node *n = &t->nodes[t->held[i]];
+        tg__free(n->data);
+        n->data = NULL;
+        n->flags &= (uint8_t)~TG__HELD;
+    }
+    t->n_held = 0;
+    t->next_held = TG__NONE;
+}
+
+void tg_tape_free(tg_tape *t) {
+    if (!t || t->base.kind != TG__OWNER_TAPE) return;
+    free_held(t);
+    tg__planner_free(t);
+    tg__grad_free(t);
+    tg__model_destroy(t->states);
+    for (uint32_t i = 0; i < t->values_cap; i++) tg__arena_free(&t->values[i]);
+    for (uint32_t i = 0; i < t->n_scopes; i++) tg__free(t->scopes[i].path);
+    tg__interned_free(&t->shapes);
+    tg__interned_free(&t->attrs);
+    tg__arena_free(&t->meta);
+    tg__idset_free(&t->ids);
+    void *const blocks[] = {t->values, t->nodes, t->spill,   t->scopes, t->var_slots, t->effects, t->wants,
+                            t->marks,  t->held,  t->local,   t->pool,   t->scratch,   t->profile};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
+    tg__owner_give(&t->base);
+}
+
+/* ------------------------------------------------------------------ reset */
+
+static void forget_effects(tg_tape *t, const char *by) {
+    if (t->n_effects && !t->base.error.status) {
+        const tg__effect *e = &t->effects[0];
+        tg__fail(t, TG_EPENDING, by, e->site, 0, "%u recorded assignments never ran (the first: %s): call tg_step, or tg_discard_effects if it is meant",
+                 t->n_effects, e->var->name);
+    }
+    tg_discard_effects(t);
+}
+
+/* Interned shapes and attributes stay for the next recording, unless a stream of new ones has piled up. */
+static void purge_interned(tg_tape *t) {
+    if (t->shapes.n + t->attrs.n < 65536) return;
+    tg__planner_forget(t);
+    tg__interned_clear(&t->shapes);
+    tg__interned_clear(&t->attrs);
+    tg__arena_reset(&t->meta);
+    tg_shape scalar = TG_SCALAR;
+    t->nodes[0].shape = tg__shape_intern(t, &scalar);
+    if (t->nodes[0].shape == TG__NONE) tg__fail_nomem(t, "tape_reset", NULL);
+}
+
+tg_status tg_tape_reset(tg_tape *t) {
+    if (!t) return TG_EARG;
+    forget_effects(t, "tape_reset");
+    free_held(t);
+    t->base.epoch++;
+    t->n = 1;
+    t->n_spill = 0;
+    t->n_wants = 0;
+    t->scope = 0;
+    for (uint32_t i = 0; i <= t->n_marks; i++) tg__arena_reset(&t->values[i]);
+    t->n_marks = 0;
+    if (t->n_var_slots) memset(t->var_slots, 0, t->var_slots_size * sizeof *t->var_slots);
+    t->n_var_slots = 0;
+    if (t->failed) t->stream = t->stream_base; /* as if the failed recording had not been */
+    else t->stream_base = t->stream;
+    t->failed = t->base.error.status != TG_OK;
+    purge_interned(t);
+    return t->base.error.status;
+}
+
+/* ------------------------------------------------------------------ mark and rewind */
+
+tg_mark tg_tape_mark(tg_tape *t) {
+    if (!t) return (tg_mark){0, 0};
+    if (t->n_marks && t->marks[t->n_marks - 1].id == t->n) return (tg_mark){t->n_marks - 1, t->marks[t->n_marks - 1].serial};
+    uint32_t cap = t->values_cap;
+    if (!tg__grow(&t->marks, &t->marks_cap, t->n_marks + 1, sizeof *t->marks) || !tg__grow(&t->values, &cap, t->n_marks + 2, sizeof *t->values)) {
+        tg__fail_nomem(t, "tape_mark", NULL);
+        return (tg_mark){0, 0};
+    }
+    memset(t->values + t->values_cap, 0, (cap - t->values_cap) * sizeof *t->values);
+    t->values_cap = cap;
+    uint32_t serial = atomic_fetch_add(&mark_serial, 1);
+    t->marks[t->n_marks] = (tg__mark_record){t->n, t->n_spill, serial};
+    return (tg_mark){t->n_marks++, serial};
+}
+
+void *tg__value_memory(tg_tape *t, uint32_t id, size_t size) {
+    uint32_t level = t->n_marks;
+    while (level && id < t->marks[level - 1].id) level--;
+    return tg__arena_take(&t->values[level], size);
+}
+
+static bool is_held(const tg_tape *t, uint32_t id) { return t->nodes[id].flags & TG__HELD; }
+
+/* A kept node becomes a leaf with memory of its own. */
+static bool hold(tg_tape *t, uint32_t id) {
+    tg__node *n = &t->nodes[id];
+    if (is_held(t, id)) return true;
+    size_t bytes = (size_t)tg__node_shape(t, id)->numel * tg_dtype_size(n->dtype);
+    const void *value = tg_data_at(n->site, tg__handle(t, id));
+    if (!value || !tg__grow(&t->held, &t->held_cap, t->n_held + 1, sizeof *t->held)) return false;
+    void *copy = tg__alloc(bytes);
+    if (!copy) return false;
+    memcpy(copy, value, bytes);
+    n = &t->nodes[id];
+    n->op = &tg__leaf_value;
+    n->attr = NULL;
+    n->n_in = 0;
+    n->data = copy;
+    n->flags |= TG__HELD | TG__IS_LEAF;
+    t->held[t->n_held++] = id;
+    return true;
+}
+
+static void forget_vars_from(tg_tape *t, uint32_t id) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->var_slots_size; i++) n += t->var_slots[i].uid && t->var_slots[i].id >= id;
+    if (n) /* keeping the slot with id 0 means: read anew */
+        for (uint32_t i = 0; i < t->var_slots_size; i++)
+            if (t->var_slots[i].uid && t->var_slots[i].id >= id) t->var_slots[i].id = 0;
+}
+
+tg_status tg_rewind(tg_tape *t, tg_mark m) {
+    if (!t) return TG_EARG;
+    if (m.id >= t->n_marks || t->marks[m.id].serial != m.epoch)
+        return tg__fail(t, TG_ESTALE, "rewind", NULL, t->scope, "the mark is of another tape, or from before a reset or an earlier rewind");
+    tg__mark_record mark = t->marks[m.id];
+    bool ok = true;
+    for (uint32_t id = mark.id; id < t->n && ok && !t->base.error.status; id++)
+        if (t->nodes[id].flags & TG__KEEP && t->nodes[id].epoch) ok = hold(t, id);
+    if (!ok) tg__fail_nomem(t, "rewind", NULL);
+    for (uint32_t i = 0; i < t->n_effects; i++)
+        if (t->effects[i].value >= mark.id) {
+            forget_effects(t, "rewind");
+            break;
+        }
+    forget_vars_from(t, mark.id);
+    for (uint32_t level = m.id + 1; level <= t->n_marks; level++) tg__arena_reset(&t->values[level]);
+    t->n_marks = m.id + 1;
+    uint32_t wants = 0;
+    for (uint32_t i = 0; i < t->n_wants; i++)
+        if (t->wants[i] < mark.id) t->wants[wants++] = t->wants[i];
+    t->n_wants = wants;
+    for (uint32_t id = mark.id; id < t->n; id++)
+        if (!is_held(t, id)) t->nodes[id].epoch = 0;
+    t->next_held = TG__NONE;
+    for (uint32_t i = 0; i < t->n_held; i++)
+        if (t->held[i] >= mark.id && t->held[i] < t->next_held) t->next_held = t->held[i];
+    t->n = mark.id;
+    t->n_spill = mark.n_spill;
+    t->base.epoch++;
+    return t->base.error.status;
+}
+
+/* ------------------------------------------------------------------ keep, want, drop */
+
+static tg_tensor set_flag(const char *site, tg_tensor x, const char *op, uint8_t flag) {
+    tg_tape *t = tg_tape_of(x);
+    if (!t) return x;
+    uint32_t id = t->base.error.status ? 0 : tg__resolve(t, x, op, site, 0);
+    if (!id) return tg__poison(t);
+    if (flag == TG__WANT && !(t->nodes[id].flags & TG__WANT)) {
+        if (!tg__grow(&t->wants, &t->wants_cap, t->n_wants + 1, sizeof *t->wants)) {
+            tg__fail_nomem(t, op, site);
+            return tg__poison(t);
+        }
+        t->wants[t->n_wants++] = id;
+    }
+    t->nodes[id].flags |= flag;
+    return x;
+}
+
+tg_tensor tg_keep_at(const char *site, tg_tensor x) { return set_flag(site, x, "keep", TG__KEEP); }
+tg_tensor tg_want_at(const char *site, tg_tensor x) { return set_flag(site, x, "want", TG__WANT); }
+
+void tg_drop(tg_tensor x) {
+    tg_tape *t = tg_tape_of(x);
+    if (!t || !tg_valid(x)) return;
+    tg__node *n = &t->nodes[x.id];
+    n->flags &= (uint8_t)~TG__KEEP;
+    if (!(n->flags & TG__HELD) || x.id < t->n) return; /* below the end of the tape, others may still read it */
+    tg__free(n->data);
+    n->data = NULL;
+    n->flags &= (uint8_t)~TG__HELD;
+    n->epoch = 0;
+    for (uint32_t i = 0; i < t->n_held; i++)
+        if (t->held[i] == x.id) t->held[i--] = t->held[--t->n_held];
+    t->next_held = TG__NONE;
+    for (uint32_t i = 0; i < t->n_held; i++)
+        if (t->held[i] >= t->n && t->held[i] < t->next_held) t->next_held = t->held[i];
+}
+
+/* ------------------------------------------------------------------ scopes */
+
+bool tg__scopes_start(tg_tape *t) {
+    if (!tg__grow(&t->scopes, &t->scopes_cap, 1, sizeof *t->scopes)) return false;
+    char *root = tg__strdup("");
+    if (!root) return false;
+    t->scopes[0] = (tg__scope){0, root};
+    t->n_scopes = 1;
+    return true;
+}
+
+uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s%s%s", t->scopes[parent].path, parent ? "." : "", name);
+    for (uint32_t i = parent + 1; i < t->n_scopes; i++)
+        if (t->scopes[i].parent == parent && strcmp(t->scopes[i].path, path) == 0) return i;
+    char *copy = tg__grow(&t->scopes, &t->scopes_cap, t->n_scopes + 1, sizeof *t->scopes) ? tg__strdup(path) : NULL;
+    if (!copy) return TG__NONE;
+    t->scopes[t->n_scopes] = (tg__scope){parent, copy};
+    return t->n_scopes++;
+}
+
+void tg_push_scope(tg_tape *t, const char *name) {
+    if (!t || t->base.error.status) return;
+    uint32_t s = tg__scope_child(t, t->scope, name ? name : "?");
+    if (s == TG__NONE) tg__fail_nomem(t, "push_scope", NULL);
+    else t->scope = s;
+}
+
+void tg_pop_scope(tg_tape *t) {
+    if (t && t->n_scopes) t->scope = t->scopes[t->scope].parent;
+}
+
+/* ------------------------------------------------------------------ settings and counters */
+
+void tg_set_eager(tg_tape *t, bool on) {
+    if (t) t->eager = on;
+}
+
+void tg_set_threads(tg_tape *t, int threads) {
+    if (t) t->threads = threads < 0 ? 0 : threads;
+}
+
+void tg_seed(tg_tape *t, uint64_t seed) {
+    if (!t) return;
+    t->seed = seed;
+    t->stream = t->stream_base = 0;
+}
+
+void tg_check_finite(tg_tape *t, bool on) {
+    if (t) t->check_finite = on;
+}
+
+tg_tape_stats tg_stats(const tg_tape *t) {
+    if (!t) return (tg_tape_stats){0};
+    tg_tape_stats s = t->stats;
+    s.nodes = t->n - 1;
+    s.pool_bytes = t->pool_size;
+    for (uint32_t i = 0; i <= t->n_marks; i++) s.kept_bytes += t->values[i].total;
+    return s;
+}
