@@ -57,7 +57,7 @@ ISA_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-w
 
 GENERATED := kernels/micro.inc ops/list.c include/tapegrad/ops.h docs/ops.md
 HOT       := $(filter $(wildcard kernels/*.c),$(addprefix kernels/,micro.c fold.c rows.c gemm.c))
-SOURCES   := $(sort ops/list.c $(wildcard engine/*.c ops/*.c nn/*.c optim/*.c io/*.c) $(filter-out $(HOT),$(wildcard kernels/*.c)))
+SOURCES   := $(sort ops/list.c $(filter-out $(HOT),$(wildcard engine/*.c kernels/*.c ops/*.c nn/*.c optim/*.c io/*.c)))
 objects    = $(patsubst %.c,$(B)/obj/%.o,$(1))
 OBJECTS   := $(call objects,$(SOURCES)) $(foreach isa,$(ISAS),$(HOT:%.c=$(B)/obj/%.$(isa).o))
 
@@ -98,14 +98,14 @@ proto: $(PROTO) ## the measurements behind the design (docs/design.md)
 docs: $(GENERATED) ## the generated parts of docs/ and of the headers
 
 asan: ## the tests under the address, undefined-behaviour and leak sanitizers (gcc)
-	@$(MAKE) CONFIG=asan all build/asan/tests
+	@$(MAKE) --no-print-directory CONFIG=asan all build/asan/tests
 	tests/harness build/asan asan
 	build/asan/tests $(T)
 
 # Archer, in libomp, tells ThreadSanitizer what OpenMP orders; without it correct loops are reported.
 TSAN_TESTS ?= threads
 tsan: ## the tests of concurrency under the thread sanitizer (clang)
-	@$(MAKE) CONFIG=tsan build/tsan/tests
+	@$(MAKE) --no-print-directory CONFIG=tsan build/tsan/tests
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 tests/harness build/tsan tsan
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests $(or $(T),$(TSAN_TESTS))
 
@@ -123,7 +123,8 @@ install: all ## PREFIX=/usr/local, DESTDIR= for packagers
 	install -m 755 $(B)/$(SO).$(VERSION) '$(DESTDIR)$(PREFIX)'/lib
 	ln -sf $(SO).$(VERSION) '$(DESTDIR)$(PREFIX)'/lib/$(SONAME)
 	ln -sf $(SONAME) '$(DESTDIR)$(PREFIX)'/lib/$(SO)
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@ZLIB@|$(ZLIB)|' tapegrad.pc.in >'$(DESTDIR)$(PREFIX)'/lib/pkgconfig/tapegrad.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@ZLIB@|$(ZLIB)|' tapegrad.pc.in \
+	    >'$(DESTDIR)$(PREFIX)'/lib/pkgconfig/tapegrad.pc
 	$(if $(TOOLS),install -m 755 $(TOOLS) '$(DESTDIR)$(PREFIX)'/bin)
 
 uninstall: ## with the same PREFIX and DESTDIR
@@ -135,7 +136,8 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r t text; do printf '  make %-10s %s\n' $$t "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	    while IFS='|' read -r target text; do printf '  make %-10s %s\n' $$target "$$text"; done
 
 # ---------------------------------------------------------------- rules
 

@@ -24,14 +24,16 @@ static void add(totals *sum, const test_result *r) {
 }
 
 static void print_test(const test *t, const test_result *r) {
-    printf("  %-6s %s/%-32s %9ld checks %8.3f s", r->failed ? "FAILED" : r->skipped ? "skip" : "ok", t->group, t->name, r->checks, r->seconds);
+    const char *verdict = r->failed ? "FAILED" : r->skipped ? "skip" : "ok";
+    printf("  %-6s %s/%-32s %9ld checks %8.3f s", verdict, t->group, t->name, r->checks, r->seconds);
     if (r->skipped) printf("  (%s)", r->skipped);
     printf("\n");
     fflush(stdout);
 }
 
 static void print_group(const char *group, const totals *sum) {
-    printf("%-12s %ld checks in %d tests, %.2f s", group, sum->checks + sum->failed_checks, sum->passed + sum->failed, sum->seconds);
+    long checks = sum->checks + sum->failed_checks;
+    printf("%-12s %ld checks in %d tests, %.2f s", group, checks, sum->passed + sum->failed, sum->seconds);
     if (sum->failed) printf(", %d tests FAILED", sum->failed);
     printf("\n");
 }

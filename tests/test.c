@@ -78,14 +78,13 @@ bool test_pass(void) {
 bool test_fail(const char *file, int line, const char *check, const char *format, ...) {
     result.checks++;
     if (++result.failed > MOST_FAILURES_SHOWN) return false;
-    va_list args;
-    va_start(args, format);
     fflush(stdout);
     fprintf(stderr, "%s:%d: %s/%s: not true: %s: ", file, line, running->group, running->name, check);
+    va_list args;
+    va_start(args, format);
     vfprintf(stderr, format, args);
-    fprintf(stderr, "\n");
-    if (result.failed == MOST_FAILURES_SHOWN) fprintf(stderr, "%s/%s: further failures are only counted\n", running->group, running->name);
     va_end(args);
+    fprintf(stderr, "%s\n", result.failed == MOST_FAILURES_SHOWN ? " (further failures of this test are only counted)" : "");
     return false;
 }
 
