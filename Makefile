@@ -148,9 +148,9 @@ needs:
 
 # The stamp is newer than every source it was made from; gen-ops touches a generated file only where its content changes.
 $(GENERATED): $(B)/generated ;@:
-$(B)/generated: $(wildcard tools/gen-ops) $(filter-out ops/list.c,$(wildcard ops/*.c))
+$(B)/generated: tools/gen-ops $(filter-out ops/list.c,$(wildcard ops/*.c))
 	@mkdir -p $(@D)
-	$(if $(wildcard tools/gen-ops),tools/gen-ops)
+	tools/gen-ops
 	@touch $@
 
 $(B)/obj/%.o: %.c | needs $(GENERATED)
@@ -182,11 +182,12 @@ $(B)/obj/tests/%.o: CFLAGS := $(patsubst -O%,-O1,$(CFLAGS))
 $(B)/obj/tests/criterion.o: PKG_CFLAGS += $(CRITERION)
 $(B)/bench: $(call objects,$(BENCHES))
 $(TOOLS): $(B)/tg-%: $(B)/obj/tools/tg_%.o
-$(EXAMPLES): $(B)/examples/%: $(B)/obj/examples/%.o
+# an example is a file, or a file and a folder of its name
+$(foreach e,$(EXAMPLES),$(eval $(e): $(call objects,$(wildcard $(e:$(B)/%=%).c $(e:$(B)/%=%)/*.c))))
 $(PROTO): $(B)/proto_%: $(B)/obj/bench/proto_%.o
 
 PROGRAMS := $(B)/tests $(B)/tests-criterion $(B)/bench $(TOOLS) $(EXAMPLES) $(PROTO)
-$(PROGRAMS): $(B)/libtapegrad.a
+$(PROGRAMS): $(B)/libtapegrad.a | needs
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(B)/libtapegrad.a $(LIBS)
