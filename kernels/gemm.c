@@ -1,0 +1,240 @@
+/* kernels/gemm.c: matrix products. Compiled once per instruction set, with TG__ISA the set's name; the code is gemm_type.h, for
+ * each element type. What differs between sets is here: vector width, tile, multiply-add, loads of part of a vector, transposes. */
+#include "kernels/gemm.h"
+#include "kernels/set.h"
+
+#include <string.h>
+#if defined(__AVX2__) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+/* A tile is ROWS x (TILE_VECTORS vectors): its accumulators, a row of B and a broadcast of A fit the registers. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define ROWS 12
+#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#define ROWS 6
+#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define VECTOR_BYTES 16
+#define ROWS 4
+#define EACH_ROWS(X) X(1) X(2) X(3) X(4)
+#endif
+#define TILE_VECTORS 2
+
+#define SMALL 32           /* m, n and K up to this go without packing, scratch and threads */
+#define STREAM_ROWS 4      /* up to this many rows of C, a large B is read once, along its rows, and not packed */
+#define STREAM_ELEMENTS 2048 /* accumulators of that path: they stay in L1 */
+#define A_BLOCK_BYTES 576  /* bytes of a column of the block of A that is packed at once: the block stays in L2 */
+#define B_BLOCK_BYTES 2048 /* bytes of a row of the block of B that is packed at once */
+#define SLACK 64           /* elements that packing may write past the end */
+
+/* f32 */
+
+typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES)));
+typedef float loose_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef double vec_f64 __attribute__((vector_size(VECTOR_BYTES)));
+typedef double loose_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+
+#if defined(__AVX512F__)
+
+INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return (vec_f32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return (vec_f64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+INLINE vec_f32 part_f32(const float *p, int n) { return (vec_f32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
+
+#elif defined(__AVX2__)
+
+static const int32_t part_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+INLINE __m256i mask_first(int words) { return _mm256_loadu_si256((const __m256i *)(part_mask + 8 - words)); }
+
+INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return (vec_f32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return (vec_f64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+INLINE vec_f32 part_f32(const float *p, int n) { return (vec_f32)_mm256_maskload_ps(p, mask_first(n)); }
+INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm256_maskload_pd(p, mask_first(2 * n)); }
+
+#else
+
+INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return a * b + c; }
+INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return a * b + c; }
+
+INLINE vec_f32 part_f32(const float *p, int n) {
+    vec_f32 v = {0};
+    memcpy(&v, p, (size_t)n * sizeof *p);
+    return v;
+}
+
+INLINE vec_f64 part_f64(const double *p, int n) {
+    vec_f64 v = {0};
+    memcpy(&v, p, (size_t)n * sizeof *p);
+    return v;
+}
+
+#endif
+
+/* square_T: dst[s * width + l] = src[l * lane + s] for a square of SQUARE_T elements a side; rows of src from `count` on are
+ * taken as zeros and not read. */
+#if defined(__AVX2__)
+
+#define SQUARE_F32 8
+#define SQUARE_F64 4
+
+INLINE __m256 row_f32(const float *src, int64_t lane, int l, int count) {
+    return l < count ? _mm256_loadu_ps(src + l * lane) : _mm256_setzero_ps();
+}
+
+INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
+    __m256 r[8], t[8];
+    UNROLL for (int l = 0; l < 8; l++) r[l] = row_f32(src, lane, l, count);
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(dst + i * width, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+    }
+    UNROLL for (int i = 0; i < 4; i++) _mm256_storeu_ps(dst + (i + 4) * width, t[i]);
+}
+
+INLINE __m256d row_f64(const double *src, int64_t lane, int l, int count) {
+    return l < count ? _mm256_loadu_pd(src + l * lane) : _mm256_setzero_pd();
+}
+
+INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
+    __m256d r0 = row_f64(src, lane, 0, count), r1 = row_f64(src, lane, 1, count);
+    __m256d r2 = row_f64(src, lane, 2, count), r3 = row_f64(src, lane, 3, count);
+    __m256d t0 = _mm256_unpacklo_pd(r0, r1), t1 = _mm256_unpackhi_pd(r0, r1);
+    __m256d t2 = _mm256_unpacklo_pd(r2, r3), t3 = _mm256_unpackhi_pd(r2, r3);
+    _mm256_storeu_pd(dst, _mm256_permute2f128_pd(t0, t2, 0x20));
+    _mm256_storeu_pd(dst + width, _mm256_permute2f128_pd(t1, t3, 0x20));
+    _mm256_storeu_pd(dst + 2 * width, _mm256_permute2f128_pd(t0, t2, 0x31));
+    _mm256_storeu_pd(dst + 3 * width, _mm256_permute2f128_pd(t1, t3, 0x31));
+}
+
+#elif defined(__SSE2__)
+
+#define SQUARE_F32 4
+#define SQUARE_F64 2
+
+INLINE __m128 row_f32(const float *src, int64_t lane, int l, int count) {
+    return l < count ? _mm_loadu_ps(src + l * lane) : _mm_setzero_ps();
+}
+
+INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
+    __m128 r0 = row_f32(src, lane, 0, count), r1 = row_f32(src, lane, 1, count);
+    __m128 r2 = row_f32(src, lane, 2, count), r3 = row_f32(src, lane, 3, count);
+    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+    _mm_storeu_ps(dst, r0);
+    _mm_storeu_ps(dst + width, r1);
+    _mm_storeu_ps(dst + 2 * width, r2);
+    _mm_storeu_ps(dst + 3 * width, r3);
+}
+
+INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
+    __m128d r0 = _mm_loadu_pd(src), r1 = count > 1 ? _mm_loadu_pd(src + lane) : _mm_setzero_pd();
+    _mm_storeu_pd(dst, _mm_unpacklo_pd(r0, r1));
+    _mm_storeu_pd(dst + width, _mm_unpackhi_pd(r0, r1));
+}
+
+#else
+
+#define SQUARE_F32 4
+#define SQUARE_F64 2
+
+INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
+    for (int s = 0; s < SQUARE_F32; s++)
+        for (int l = 0; l < SQUARE_F32; l++) dst[s * width + l] = l < count ? src[l * lane + s] : 0;
+}
+
+INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
+    for (int s = 0; s < SQUARE_F64; s++)
+        for (int l = 0; l < SQUARE_F64; l++) dst[s * width + l] = l < count ? src[l * lane + s] : 0;
+}
+
+#endif
+
+static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
+
+/* Part i of n elements in `parts` parts whose sizes differ by at most one: where it begins (part i + 1 is where it ends). */
+static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }
+
+static double work_of(int64_t m, int64_t n, int64_t K, size_t size) { /* in units of tg_parallel */
+    double md = (double)m, nd = (double)n, kd = (double)K;
+    double bytes = (md * kd + kd * nd + md * nd) * (double)size / 2, multiplies = md * nd * kd * (double)size / 16;
+    return bytes > multiplies ? bytes : multiplies;
+}
+
+/* How the result is cut among `width` threads: rows x cols rectangles that need little packing. */
+typedef struct grid {
+    int64_t rows, cols;
+} grid;
+
+static grid grid_for(int64_t m, int64_t n, int width, int64_t tile_cols) {
+    int64_t row_tiles = (m + ROWS - 1) / ROWS, col_tiles = (n + tile_cols - 1) / tile_cols;
+    grid best = {1, 1};
+    double least = 0;
+    for (int64_t rows = 1; rows <= width; rows++) {
+        grid g = {min_of(rows, row_tiles), min_of(width / rows, col_tiles)};
+        double share = (double)((row_tiles + g.rows - 1) / g.rows) * (double)((col_tiles + g.cols - 1) / g.cols);
+        double packing = ((double)m / (double)g.rows + (double)n / (double)g.cols) / (4.0 * ROWS);
+        if (least == 0 || share + packing < least) best = g, least = share + packing;
+    }
+    return best;
+}
+
+/* Elements that a worker packs into. The same for every instruction set. */
+static int64_t pack_elements(int64_t rows, int64_t cols, int64_t block, size_t size) {
+    int64_t a = min_of(rows, A_BLOCK_BYTES / (int64_t)size), b = round_up(min_of(cols, B_BLOCK_BYTES / (int64_t)size), 32);
+    return round_up((a + b) * block + 2 * SLACK, SLACK);
+}
+
+static int64_t worker_elements(int64_t m, int64_t n, int64_t block, size_t size) {
+    return max_of(pack_elements(m, n, block, size), pack_elements(n, m, block, size)); /* C may be computed transposed */
+}
+
+#define T float
+#define TYPE f32
+#define SQUARE SQUARE_F32
+#include "kernels/gemm_type.h"
+#undef T
+#undef TYPE
+#undef SQUARE
+
+#define T double
+#define TYPE f64
+#define SQUARE SQUARE_F64
+#include "kernels/gemm_type.h"
+
+
+#define IS_any 1
+#if TG__PASTE(IS, TG__ISA)
+
+size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, int64_t batch, int threads) {
+    int64_t K = k * pairs;
+    if (m <= 0 || n <= 0 || K <= 0 || batch <= 0 || (m <= SMALL && n <= SMALL && K <= SMALL)) return 0;
+    size_t size = d == TG_F64 ? sizeof(double) : sizeof(float);
+    int64_t workers = max_of(threads, 1);
+    tg__gemm_order o = tg__gemm_cut(m, n, K);
+    int64_t partials = o.chunks > 1 ? min_of(workers, batch) * round_up(m * n * o.chunks, SLACK) : 0;
+    return (size_t)(workers * worker_elements(m, n, o.block, size) + partials) * size;
+}
+
+#endif

@@ -1,0 +1,509 @@
+/* kernels/gemm_type.h: the matrix product for one element type T, included by gemm.c once per type. No include guard.
+ *
+ * An operand is seen as lanes (rows of A, columns of B) by terms of the inner sum; the two differ in nothing else. The vectors
+ * run along the columns of C; where C is too narrow for that, A and B swap and C is computed transposed, with the same bits. */
+
+#define FN(name) TG__PASTE(name, TYPE)
+#define VEC FN(vec)
+#define LANES ((int)(VECTOR_BYTES / sizeof(T)))
+#define TILE_COLS (TILE_VECTORS * LANES)
+#define LINE ((int64_t)(64 / sizeof(T)))
+#define A_BLOCK ((int64_t)(A_BLOCK_BYTES / sizeof(T)))
+#define B_BLOCK ((int64_t)(B_BLOCK_BYTES / sizeof(T)))
+
+typedef struct FN(side) {
+    const T *const *pairs;
+    int64_t offset, lane, term; /* element (l, t) of pair p: pairs[p][offset + l * lane + t * term] */
+} FN(side);
+
+/* One product. */
+typedef struct FN(product) {
+    int64_t m, n, k, K;
+    FN(side) a, b;
+    tg__gemm_order order;
+} FN(product);
+
+typedef struct FN(result) {
+    T *c;
+    int64_t row, col;
+} FN(result);
+
+/* Operands as a tile reads them: of A, element (i, t) at p[i * lane + t * term]; of B, columns from panel p[q * panel] on, row t
+ * at t * term. packed: tiles of A follow each other, each with its lanes adjacent. */
+typedef struct FN(left) {
+    const T *p;
+    int64_t lane, term;
+    bool packed;
+} FN(left);
+
+typedef struct FN(right) {
+    const T *p;
+    int64_t term, panel;
+} FN(right);
+
+INLINE VEC FN(load)(const T *p) { return *(const FN(loose) *)p; }
+INLINE void FN(store)(T *p, VEC v) { *(FN(loose) *)p = v; }
+INLINE VEC FN(splat)(T x) { return x - (VEC){0}; } /* not x + 0: -0 stays -0 */
+
+/* ------------------------------------------------------------------ the tile */
+
+/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. */
+INLINE void FN(tile)(int rows, int vectors, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c,
+                     int64_t c_row, bool add) {
+    VEC sum[ROWS][TILE_VECTORS];
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = (VEC){0};
+    }
+    for (; k > 0; k--, a += term, b += b_term) {
+        VEC right[TILE_VECTORS];
+        UNROLL for (int v = 0; v < vectors; v++) right[v] = FN(load)(b + v * LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+            VEC left = FN(splat)(a[i * lane]);
+            UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = FN(fma)(left, right[v], sum[i][v]);
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int v = 0; v < vectors; v++) {
+            T *to = c + i * c_row + v * LANES;
+            FN(store)(to, add ? FN(load)(to) + sum[i][v] : sum[i][v]);
+        }
+    }
+}
+
+typedef void FN(tile_fn)(int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c, int64_t c_row,
+                         bool add);
+
+#define TILE_ARGS \
+    int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c, int64_t c_row, bool add
+#define TILES(rows)                                                                  \
+    static void FN(packed_wide_##rows)(TILE_ARGS) {                                  \
+        (void)lane, (void)term;                                                      \
+        FN(tile)(rows, TILE_VECTORS, k, a, 1, rows, b, b_term, c, c_row, add);       \
+    }                                                                                \
+    static void FN(packed_narrow_##rows)(TILE_ARGS) {                                \
+        (void)lane, (void)term;                                                      \
+        FN(tile)(rows, 1, k, a, 1, rows, b, b_term, c, c_row, add);                  \
+    }                                                                                \
+    static void FN(strided_wide_##rows)(TILE_ARGS) {                                 \
+        FN(tile)(rows, TILE_VECTORS, k, a, lane, term, b, b_term, c, c_row, add);    \
+    }                                                                                \
+    static void FN(strided_narrow_##rows)(TILE_ARGS) {                               \
+        FN(tile)(rows, 1, k, a, lane, term, b, b_term, c, c_row, add);               \
+    }
+EACH_ROWS(TILES)
+
+#define TILE_ROW(rows)                                                  \
+    {{FN(strided_narrow_##rows), FN(strided_wide_##rows)},              \
+     {FN(packed_narrow_##rows), FN(packed_wide_##rows)}},
+static FN(tile_fn) *const FN(tiles)[ROWS][2][2] = {EACH_ROWS(TILE_ROW)};
+
+/* A tile of which not all columns are wanted, or whose columns are not adjacent: computed in full beside C. */
+static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, FN(left) left, const T *b, int64_t b_term, FN(result) to,
+                          int64_t rows, int64_t cols, bool add) {
+    T full[ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
+    fn(k, a, left.lane, left.term, b, b_term, full, TILE_COLS, false);
+    for (int64_t i = 0; i < rows; i++) {
+        const T *from = full + i * TILE_COLS;
+        T *c = to.c + i * to.row;
+        if (add) {
+            for (int64_t j = 0; j < cols; j++) c[j * to.col] += from[j];
+        } else {
+            for (int64_t j = 0; j < cols; j++) c[j * to.col] = from[j];
+        }
+    }
+}
+
+/* to (rows x cols) = or += left right, over k terms. */
+static void FN(sweep)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to, bool add) {
+    int64_t tiles = (rows + ROWS - 1) / ROWS;
+    for (int64_t j = 0; j < cols; j += TILE_COLS, right.p += right.panel) {
+        int64_t width = min_of(cols - j, TILE_COLS);
+        bool wide = width > LANES, whole = to.col == 1 && width == (wide ? TILE_COLS : LANES);
+        for (int64_t t = 0, i = 0; t < tiles; t++) {
+            int64_t count = rows / tiles + (t < rows % tiles);
+            const T *a = left.p + i * (left.packed ? k : left.lane);
+            FN(tile_fn) *fn = FN(tiles)[count - 1][left.packed][wide];
+            FN(result) at = {to.c + i * to.row + j * to.col, to.row, to.col};
+            if (whole) fn(k, a, left.lane, left.term, right.p, right.term, at.c, at.row, add);
+            else FN(edge_tile)(fn, k, a, left, right.p, right.term, at, count, width, add);
+            i += count;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ packing */
+
+static void FN(pack_adjacent)(T *dst, int64_t width, const T *src, int64_t term, int64_t k, int64_t count) {
+    int64_t full = count / LANES;
+    int part = (int)(count % LANES);
+    for (; k > 0; k--, src += term, dst += width) {
+        for (int64_t v = 0; v < full; v++) FN(store)(dst + v * LANES, FN(load)(src + v * LANES));
+        if (part) FN(store)(dst + full * LANES, FN(part)(src + full * LANES, part));
+    }
+}
+
+static void FN(pack_transposed)(T *dst, int64_t width, const T *src, int64_t lane, int64_t k, int64_t count) {
+    int64_t last = (count - 1) / SQUARE * SQUARE; /* squares go from the last to the first: the next one overwrites the excess */
+    while (k >= SQUARE) {
+        int64_t steps = k >= LINE ? LINE : SQUARE; /* a cache line of each lane is read at once */
+        for (int64_t l = last; l >= 0; l -= SQUARE) {
+            int valid = (int)min_of(count - l, SQUARE);
+            for (int64_t t = 0; t < steps; t += SQUARE) {
+                const T *from = src + l * lane + t;
+                if (valid == SQUARE) FN(square)(dst + t * width + l, width, from, lane, SQUARE);
+                else FN(square)(dst + t * width + l, width, from, lane, valid);
+            }
+        }
+        k -= steps, src += steps, dst += steps * width;
+    }
+    for (; k > 0; k--, src++, dst += width) {
+        for (int64_t l = 0; l < count; l++) dst[l] = src[l * lane];
+    }
+}
+
+/* dst[t * width + l] = src[l * lane + t * term], l < count; the rest up to width is zeros. What is past a row of dst may be
+ * overwritten: rows and panels are packed in rising order. */
+static void FN(pack_piece)(T *dst, int64_t width, const T *src, int64_t lane, int64_t term, int64_t k, int64_t count) {
+    if (width - count >= LANES || (lane != 1 && width > count)) memset(dst, 0, (size_t)(k * width) * sizeof(T));
+    if (lane == 1) {
+        FN(pack_adjacent)(dst, width, src, term, k, count);
+    } else if (term == 1) {
+        FN(pack_transposed)(dst, width, src, lane, k, count);
+    } else {
+        for (; k > 0; k--, src += term, dst += width) {
+            for (int64_t l = 0; l < count; l++) dst[l] = src[l * lane];
+        }
+    }
+}
+
+/* Packs lanes [first, first + count) and terms [t0, t0 + k) of K, which may lie in several pairs. */
+static void FN(pack_panel)(T *dst, int64_t width, const FN(product) *q, const FN(side) *s, int64_t first, int64_t count, int64_t t0,
+                           int64_t k) {
+    while (k > 0) {
+        int64_t pair = t0 / q->k, t = t0 % q->k, piece = min_of(q->k - t, k);
+        FN(pack_piece)(dst, width, s->pairs[pair] + s->offset + first * s->lane + t * s->term, s->lane, s->term, piece, count);
+        dst += piece * width, t0 += piece, k -= piece;
+    }
+}
+
+/* Packs rows of A by the tiles of `sweep`. */
+static void FN(pack_left)(T *dst, const FN(product) *q, int64_t first, int64_t rows, int64_t t0, int64_t k) {
+    int64_t tiles = (rows + ROWS - 1) / ROWS;
+    for (int64_t t = 0; t < tiles; t++) {
+        int64_t count = rows / tiles + (t < rows % tiles);
+        FN(pack_panel)(dst, count, q, &q->a, first, count, t0, k);
+        first += count, dst += count * k;
+    }
+}
+
+static void FN(pack_right)(T *dst, const FN(product) *q, int64_t first, int64_t cols, int64_t t0, int64_t k) {
+    for (int64_t j = 0; j < cols; j += TILE_COLS, dst += k * TILE_COLS) {
+        FN(pack_panel)(dst, TILE_COLS, q, &q->b, first + j, min_of(cols - j, TILE_COLS), t0, k);
+    }
+}
+
+/* ------------------------------------------------------------------ few rows, large B */
+
+/* sum[i][j] += terms a[i * lane + t * term] * b[t * b_term + j], `steps` terms, one after another. */
+INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
+                             int64_t sum_row, int64_t cols) {
+    VEC left[STREAM_ROWS][4];
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int t = 0; t < steps; t++) left[i][t] = FN(splat)(a[i * lane + t * term]);
+    }
+    int64_t j = 0;
+    for (; j + LANES <= cols; j += LANES) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            T *to = sum + i * sum_row + j;
+            VEC s = FN(load)(to);
+            UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], FN(load)(b + t * b_term + j), s);
+            FN(store)(to, s);
+        }
+    }
+    if (j == cols) return;
+    UNROLL for (int i = 0; i < rows; i++) {
+        T *to = sum + i * sum_row + j;
+        VEC s = FN(load)(to);
+        UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], FN(part)(b + t * b_term + j, (int)(cols - j)), s);
+        FN(store)(to, s);
+    }
+}
+
+INLINE void FN(stream_rows)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
+                            int64_t sum_row, int64_t cols) {
+    for (; k >= 4; k -= 4, a += 4 * term, b += 4 * b_term)
+        FN(stream_terms)(rows, 4, a, lane, term, b, b_term, sum, sum_row, cols);
+    for (; k > 0; k--, a += term, b += b_term) FN(stream_terms)(rows, 1, a, lane, term, b, b_term, sum, sum_row, cols);
+}
+
+static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
+                             int64_t sum_row, int64_t cols) {
+    switch (rows) {
+    case 1: FN(stream_rows)(1, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
+    case 2: FN(stream_rows)(2, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
+    case 3: FN(stream_rows)(3, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
+    default: FN(stream_rows)(4, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
+    }
+}
+
+typedef struct FN(region) { /* of C, and the terms that are summed for it */
+    int64_t row, rows, col, cols, term, terms;
+} FN(region);
+
+static void FN(stream_block)(const FN(product) *q, FN(region) r, T *sum, int64_t sum_row) {
+    for (int64_t i = 0; i < r.rows; i++) memset(sum + i * sum_row, 0, (size_t)sum_row * sizeof(T));
+    while (r.terms > 0) {
+        int64_t pair = r.term / q->k, t = r.term % q->k, piece = min_of(q->k - t, r.terms);
+        const T *a = q->a.pairs[pair] + q->a.offset + r.row * q->a.lane + t * q->a.term;
+        const T *b = q->b.pairs[pair] + q->b.offset + r.col + t * q->b.term;
+        FN(stream_piece)(r.rows, piece, a, q->a.lane, q->a.term, b, q->b.term, sum, sum_row, r.cols);
+        r.term += piece, r.terms -= piece;
+    }
+}
+
+static void FN(stream)(const FN(product) *q, FN(region) r, FN(result) to) {
+    T sum[STREAM_ELEMENTS] __attribute__((aligned(VECTOR_BYTES)));
+    int64_t strip = STREAM_ELEMENTS / r.rows / LANES * LANES;
+    for (int64_t j = 0; j < r.cols; j += strip) {
+        int64_t cols = min_of(strip, r.cols - j), sum_row = round_up(cols, LANES);
+        for (int64_t t = 0; t < r.terms; t += q->order.block) {
+            FN(region) part = {r.row, r.rows, r.col + j, cols, r.term + t, min_of(q->order.block, r.terms - t)};
+            FN(stream_block)(q, part, sum, sum_row);
+            for (int64_t i = 0; i < r.rows; i++) {
+                T *c = to.c + i * to.row + j * to.col;
+                const T *from = sum + i * sum_row;
+                if (t > 0) for (int64_t l = 0; l < cols; l++) c[l * to.col] += from[l];
+                else for (int64_t l = 0; l < cols; l++) c[l * to.col] = from[l];
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ a region of C */
+
+/* Where a block of an operand lies in one pair, tiles may read it in place. */
+static const T *FN(in_place)(const FN(product) *q, const FN(side) *s, int64_t first, int64_t t0, int64_t k) {
+    int64_t pair = t0 / q->k, t = t0 % q->k;
+    return t + k <= q->k ? s->pairs[pair] + s->offset + first * s->lane + t * s->term : NULL;
+}
+
+static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left_buffer, T *right_buffer, bool add) {
+    const T *a = r.cols <= 2 * TILE_COLS ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
+    const T *b = q->b.lane == 1 && r.rows <= 2 * ROWS ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
+    int64_t whole = b ? r.cols / TILE_COLS * TILE_COLS : 0;
+    if (whole < r.cols) FN(pack_right)(right_buffer, q, r.col + whole, r.cols - whole, r.term, r.terms);
+
+    int64_t blocks = (r.rows + A_BLOCK - 1) / A_BLOCK, step = round_up((r.rows + blocks - 1) / blocks, ROWS);
+    for (int64_t i = 0; i < r.rows; i += step) {
+        int64_t rows = min_of(step, r.rows - i);
+        FN(left) left = {a ? a + i * q->a.lane : NULL, q->a.lane, q->a.term, false};
+        if (!a) {
+            FN(pack_left)(left_buffer, q, r.row + i, rows, r.term, r.terms);
+            left = (FN(left)){left_buffer, 1, 0, true};
+        }
+        FN(result) at = {to.c + i * to.row, to.row, to.col};
+        if (whole > 0) FN(sweep)(rows, whole, r.terms, left, (FN(right)){b, q->b.term, TILE_COLS}, at, add);
+        at.c += whole * to.col;
+        if (whole < r.cols) {
+            FN(right) right = {right_buffer, TILE_COLS, TILE_COLS * r.terms};
+            FN(sweep)(rows, r.cols - whole, r.terms, left, right, at, add);
+        }
+    }
+}
+
+/* to = the sum of r.terms terms, for the rows and columns of r. */
+static void FN(region_product)(const FN(product) *q, FN(region) r, FN(result) to, T *buffer) {
+    if (r.rows <= STREAM_ROWS && q->b.lane == 1 && r.cols >= 4 * LANES) {
+        FN(stream)(q, r, to);
+        return;
+    }
+    T *right_buffer = buffer + round_up(min_of(A_BLOCK, r.rows) * q->order.block + SLACK, SLACK);
+    for (int64_t j = 0; j < r.cols; j += B_BLOCK) {
+        FN(result) at = {to.c + j * to.col, to.row, to.col};
+        for (int64_t t = 0; t < r.terms; t += q->order.block) {
+            FN(region) part = {r.row, r.rows, r.col + j, min_of(B_BLOCK, r.cols - j), r.term + t, min_of(q->order.block, r.terms - t)};
+            FN(block)(q, part, at, buffer, right_buffer, t > 0);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ small products */
+
+static void FN(small)(const FN(product) *q, FN(result) to) {
+    T a[SMALL * SMALL + SLACK], b[SMALL * SMALL + SLACK] __attribute__((aligned(VECTOR_BYTES)));
+    FN(left) left = {q->a.pairs[0] + q->a.offset, q->a.lane, q->a.term, false};
+    if (q->K > q->k) {
+        FN(pack_panel)(a, q->m, q, &q->a, 0, q->m, 0, q->K);
+        left = (FN(left)){a, 1, q->m, false};
+    }
+    FN(right) right = {q->b.pairs[0] + q->b.offset, q->b.term, TILE_COLS};
+    if (q->K > q->k || q->b.lane != 1 || q->n % LANES) {
+        int64_t width = round_up(q->n, LANES);
+        FN(pack_panel)(b, width, q, &q->b, 0, q->n, 0, q->K);
+        right = (FN(right)){b, width, TILE_COLS};
+    }
+    FN(sweep)(q->m, q->n, q->K, left, right, to, false);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+typedef struct FN(task) {
+    const tg__gemm *g;
+    int64_t K;
+    tg__gemm_order order;
+    bool swapped;
+    int64_t m, n; /* after the swap */
+    grid cut;
+    int64_t workers, worker_size;
+    T *buffers, *partials;
+    int64_t element; /* of the batch, where the inner sum is what threads share */
+} FN(task);
+
+static int64_t FN(offset)(const int64_t *table, int64_t b) { return table ? table[b] : 0; }
+
+static FN(product) FN(product_of)(const FN(task) *w, int64_t b) {
+    const tg__gemm *g = w->g;
+    FN(side) x = {(const T *const *)g->a, FN(offset)(g->a_off, b), g->a_rs, g->a_cs};
+    FN(side) y = {(const T *const *)g->b, FN(offset)(g->b_off, b), g->b_cs, g->b_rs};
+    return (FN(product)){w->m, w->n, g->k, w->K, w->swapped ? y : x, w->swapped ? x : y, w->order};
+}
+
+static FN(result) FN(result_of)(const FN(task) *w, int64_t b) {
+    T *c = (T *)w->g->c + FN(offset)(w->g->c_off, b);
+    return w->swapped ? (FN(result)){c, 1, w->g->c_rs} : (FN(result)){c, w->g->c_rs, 1};
+}
+
+static void FN(small_task)(int64_t begin, int64_t end, void *ctx) {
+    const FN(task) *w = ctx;
+    for (int64_t b = begin; b < end; b++) {
+        FN(product) q = FN(product_of)(w, b);
+        FN(small)(&q, FN(result_of)(w, b));
+    }
+}
+
+/* Cell `cell` of the grid of each element of the batch; worker i of tg_parallel does its share of all cells. */
+static void FN(grid_cell)(const FN(task) *w, int64_t cell, T *buffer) {
+    int64_t cells = w->cut.rows * w->cut.cols, b = cell / cells;
+    int64_t i = cell % cells / w->cut.cols, j = cell % cells % w->cut.cols;
+    int64_t row_tiles = (w->m + ROWS - 1) / ROWS, col_tiles = (w->n + TILE_COLS - 1) / TILE_COLS;
+    int64_t row = part_begin(row_tiles, w->cut.rows, i) * ROWS, col = part_begin(col_tiles, w->cut.cols, j) * TILE_COLS;
+    int64_t rows = min_of(part_begin(row_tiles, w->cut.rows, i + 1) * ROWS, w->m) - row;
+    int64_t cols = min_of(part_begin(col_tiles, w->cut.cols, j + 1) * TILE_COLS, w->n) - col;
+    FN(product) q = FN(product_of)(w, b);
+    FN(result) to = FN(result_of)(w, b);
+    to.c += row * to.row + col * to.col;
+    FN(region_product)(&q, (FN(region)){row, rows, col, cols, 0, w->K}, to, buffer);
+}
+
+static void FN(grid_task)(int64_t begin, int64_t end, void *ctx) {
+    const FN(task) *w = ctx;
+    int64_t cells = w->g->batch * w->cut.rows * w->cut.cols;
+    int64_t first = part_begin(cells, w->workers, begin), last = part_begin(cells, w->workers, end);
+    for (int64_t cell = first; cell < last; cell++) FN(grid_cell)(w, cell, w->buffers + begin * w->worker_size);
+}
+
+static void FN(chunk)(const FN(task) *w, int64_t b, int64_t chunk, T *partials, T *buffer) {
+    FN(product) q = FN(product_of)(w, b);
+    int64_t t = chunk * w->order.chunk, size = w->m * w->n;
+    FN(region) r = {0, w->m, 0, w->n, t, min_of(w->order.chunk, w->K - t)};
+    FN(region_product)(&q, r, (FN(result)){partials + chunk * size, w->n, 1}, buffer);
+}
+
+/* Adds the partial results pairwise, level by level; the last sums go to C. */
+static void FN(combine)(const FN(task) *w, int64_t b, T *partials) {
+    int64_t size = w->m * w->n;
+    for (int64_t step = 1; step < w->order.chunks; step *= 2) {
+        for (int64_t s = 0; s + step < w->order.chunks; s += 2 * step) {
+            T *to = partials + s * size;
+            const T *from = partials + (s + step) * size;
+            for (int64_t i = 0; i < size; i++) to[i] += from[i];
+        }
+    }
+    FN(result) to = FN(result_of)(w, b);
+    for (int64_t i = 0; i < w->m; i++) {
+        for (int64_t j = 0; j < w->n; j++) to.c[i * to.row + j * to.col] = partials[i * w->n + j];
+    }
+}
+
+static int64_t FN(partial_size)(const FN(task) *w) { return round_up(w->m * w->n * w->order.chunks, SLACK); }
+
+static void FN(chunk_task)(int64_t begin, int64_t end, void *ctx) {
+    const FN(task) *w = ctx;
+    int64_t first = part_begin(w->order.chunks, w->workers, begin), last = part_begin(w->order.chunks, w->workers, end);
+    for (int64_t s = first; s < last; s++) FN(chunk)(w, w->element, s, w->partials, w->buffers + begin * w->worker_size);
+}
+
+static void FN(cut_batch_task)(int64_t begin, int64_t end, void *ctx) {
+    const FN(task) *w = ctx;
+    T *partials = w->partials + begin * FN(partial_size)(w);
+    int64_t first = part_begin(w->g->batch, w->workers, begin), last = part_begin(w->g->batch, w->workers, end);
+    for (int64_t b = first; b < last; b++) {
+        for (int64_t s = 0; s < w->order.chunks; s++) FN(chunk)(w, b, s, partials, w->buffers + begin * w->worker_size);
+        FN(combine)(w, b, partials);
+    }
+}
+
+/* The inner sum is cut: threads share the batch where it is large enough, else the chunks of each product. */
+static void FN(cut_products)(FN(task) *w, double work) {
+    w->partials = w->buffers + w->workers * w->worker_size;
+    if (w->g->batch >= w->workers) {
+        tg_parallel((int)w->workers, w->workers, work * (double)w->g->batch, FN(cut_batch_task), w);
+        return;
+    }
+    for (w->element = 0; w->element < w->g->batch; w->element++) {
+        tg_parallel((int)w->workers, w->workers, work, FN(chunk_task), w);
+        FN(combine)(w, w->element, w->partials);
+    }
+}
+
+static void FN(products)(FN(task) *w, double work) {
+    double all = work * (double)w->g->batch;
+    w->workers = tg__parallel_width((int)max_of(w->g->threads, 1), all);
+    w->worker_size = worker_elements(w->m, w->n, w->order.block, sizeof(T));
+    w->buffers = w->g->scratch;
+    if (w->order.chunks > 1) {
+        FN(cut_products)(w, work);
+        return;
+    }
+    if (w->g->batch < 8 * w->workers) w->cut = grid_for(w->m, w->n, (int)w->workers, TILE_COLS);
+    tg_parallel((int)w->workers, w->workers, all, FN(grid_task), w);
+}
+
+static void FN(zeros)(const tg__gemm *g) {
+    for (int64_t b = 0; b < g->batch; b++) {
+        T *c = (T *)g->c + FN(offset)(g->c_off, b);
+        for (int64_t i = 0; i < g->m; i++) memset(c + i * g->c_rs, 0, (size_t)g->n * sizeof(T));
+    }
+}
+
+void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
+    if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return;
+    FN(task) w = {.g = g, .K = g->k * g->pairs, .m = g->m, .n = g->n, .cut = {1, 1}};
+    if (w.K <= 0) {
+        FN(zeros)(g);
+        return;
+    }
+    int64_t tall = (g->n + LANES - 1) / LANES * g->m, flat = (g->m + LANES - 1) / LANES * g->n; /* vectors of C, and if swapped */
+    if (2 * flat <= tall) w.swapped = true, w.m = g->n, w.n = g->m;
+
+    if (w.m <= SMALL && w.n <= SMALL && w.K <= SMALL) {
+        double work = work_of(w.m, w.n, w.K, sizeof(T)) + 200;
+        tg_parallel(g->threads > 0 ? g->threads : 1, g->batch, work * (double)g->batch, FN(small_task), &w);
+        return;
+    }
+    unsigned mode = tg__denormals_flush();
+    w.order = tg__gemm_cut(w.m, w.n, w.K);
+    FN(products)(&w, work_of(w.m, w.n, w.K, sizeof(T)));
+    tg__denormals_restore(mode);
+}
+
+#undef FN
+#undef VEC
+#undef LANES
+#undef TILE_COLS
+#undef LINE
+#undef A_BLOCK
+#undef B_BLOCK
+#undef TILE_ARGS
+#undef TILES
+#undef TILE_ROW
