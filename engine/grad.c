@@ -369,7 +369,10 @@ static tg_status run_rules(tg_tape *t, tg__grad_level *l, const roots *r, const 
     memset(l->head, 0xff, l->n * sizeof *l->head);
     memset(l->cotangent, 0, l->n * sizeof *l->cotangent);
     bool ok = true;
-    for (int i = 0; i < r->n && ok; i++) ok = add_part(l, l->local[r->ids[i]], r->cotangents[i].id, TG__NONE);
+    for (int i = 0; i < r->n && ok; i++) {
+        uint32_t at = number_of(l, r->ids[i]); /* none: every x is newer than this root */
+        ok = at == TG__NONE || add_part(l, at, r->cotangents[i].id, TG__NONE);
+    }
     if (!ok) return tg__fail_nomem(t, "grad", NULL);
     for (uint32_t i = 0; i < l->n && !t->base.error.status; i++) {
         const tg__node *node = &t->nodes[l->ids[i]];
@@ -412,12 +415,14 @@ static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, i
 
 /* ------------------------------------------------------------------ what the user asks */
 
+typedef enum missing { MISSING_FAILS, MISSING_IS_ZERO, MISSING_IS_NONE } missing; /* an x that y does not depend on */
+
 typedef struct request {
     tg_tape *t;
     const char *site;
     uint32_t *xs, *gs;
     int n;
-    bool missing_is_zero;
+    missing missing;
 } request;
 
 static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
@@ -427,7 +432,8 @@ static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
     bool found = collect(t, l, &r, x);
     if (found) {
         find_reach(t, l, &x, 1);
-        found = l->reach[l->local[root]] != 0;
+        uint32_t at = number_of(l, root);
+        found = at != TG__NONE && l->reach[at];
     }
     leave(t);
     return found;
@@ -461,8 +467,10 @@ static tg_status no_path(request *q, int i) {
 static tg_status give_results(request *q, tg_tensor *out) {
     tg_tape *t = q->t;
     for (int i = 0; i < q->n && !t->base.error.status; i++) {
-        if (!q->gs[i] && !q->missing_is_zero) return no_path(q, i);
-        if (q->gs[i]) {
+        if (!q->gs[i] && q->missing == MISSING_FAILS) return no_path(q, i);
+        if (!q->gs[i] && q->missing == MISSING_IS_NONE) {
+            out[i] = (tg_tensor){0};
+        } else if (q->gs[i]) {
             out[i] = tg__handle(t, q->gs[i]);
         } else {
             tg_shape shape = tg__node_shape(t, q->xs[i])->shape;
@@ -510,7 +518,7 @@ static bool is_float_node(tg_tape *t, uint32_t id, const char *site, const char 
     return false;
 }
 
-static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, const tg_tensor *xs, int n, tg_tensor *gs, bool missing_is_zero) {
+static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, const tg_tensor *xs, int n, tg_tensor *gs, missing missing) {
     tg_tape *t = tg_tape_of(y);
     poison_all(t, gs, n);
     if (!t) return TG_EARG;
@@ -535,7 +543,7 @@ static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, 
     }
     request q;
     if (request_start(&q, site, t, n)) {
-        q.missing_is_zero = missing_is_zero;
+        q.missing = missing;
         bool ok = !t->base.error.status;
         for (int i = 0; i < n && ok; i++) {
             q.xs[i] = resolve_x(t, root, xs[i], site, i);
@@ -549,10 +557,16 @@ static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, 
     return t->base.error.status;
 }
 
-tg_status tg_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs) { return vjp(site, y, NULL, xs, n, gs, false); }
+tg_status tg_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs) {
+    return vjp(site, y, NULL, xs, n, gs, MISSING_FAILS);
+}
+
+tg_status tg__grad_where(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs) {
+    return vjp(site, y, NULL, xs, n, gs, MISSING_IS_NONE);
+}
 
 tg_status tg_vjp_at(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs) {
-    return vjp(site, y, &cotangent, xs, n, gs, false);
+    return vjp(site, y, &cotangent, xs, n, gs, MISSING_FAILS);
 }
 
 /* Several roots at once: the sum over i of the derivative of ys[i] with cotangent cs[i]. */
@@ -563,7 +577,7 @@ static tg_status vjp_of_sum(const char *site, tg_tape *t, const tg_tensor *ys, c
     request q;
     bool ok = request_start(&q, site, t, n) && ids && !t->base.error.status;
     if (!ids) tg__fail_nomem(t, "grad", site);
-    q.missing_is_zero = true;
+    q.missing = MISSING_IS_ZERO;
     for (int i = 0; i < n_roots && ok; i++) ok = (ids[i] = tg__resolve(t, ys[i], "grad", site, i)) != 0;
     for (int i = 0; i < n && ok; i++) ok = (q.xs[i] = tg__resolve(t, xs[i], "grad", site, i)) != 0;
     roots r = {ids, cs, n_roots};
@@ -613,7 +627,7 @@ tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg
     if (n) memcpy(vs, dxs, (size_t)n * sizeof *vs);
     if (tangents_fit(t, "jvp", site, xs, vs, n)) {
         tg_tensor u = dummy_like(t, y, site);
-        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, true)) vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
+        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, MISSING_IS_ZERO)) vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
     }
     tg__free(gs);
     return t->base.error.status ? tg__poison(t) : result;

@@ -130,13 +130,25 @@ tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *par
 
 /* ------------------------------------------------------------------ from a loss */
 
-static int find_params(tg_optim *o, tg_tensor loss) {
+/* The trainable parameters that this tape has read: no other can have a path to the loss. */
+static int read_params(tg_tape *t, tg_optim *o) {
     int n = 0;
     for (int i = 0; i < tg__model_count(o->model); i++) {
-        tg_tensor p = tg_model_at(o->model, i);
-        if (tg__model_var(o->model, i)->trainable && tg_depends(loss, p)) o->params[n++] = p;
+        const tg__var *v = tg__model_var(o->model, i);
+        const tg__var_slot *slot = v->trainable ? tg__var_slot_of(t, v, false) : NULL;
+        if (slot && slot->id) o->params[n++] = tg_model_at(o->model, i);
     }
     return n;
+}
+
+static int drop_without_path(tg_optim *o, int n) {
+    int left = 0;
+    for (int i = 0; i < n; i++) {
+        if (tg__is_none(o->grads[i])) continue;
+        o->params[left] = o->params[i];
+        o->grads[left++] = o->grads[i];
+    }
+    return left;
 }
 
 static bool reserve_params(tg_optim *o) {
@@ -151,10 +163,10 @@ tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss) {
     if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL");
     if (!tg__resolve(t, loss, "update", site, 0)) return tg_error(t);
     if (!reserve_params(o)) return tg__fail_nomem(t, "update", site);
-    int n = find_params(o, loss);
-    if (tg_error(t)) return tg_error(t);
+    int n = read_params(t, o);
+    if (tg__grad_where(site, loss, o->params, n, o->grads)) return tg_error(t);
+    n = drop_without_path(o, n);
     if (n == 0) return fail(t, TG_EARG, site, "no trainable parameter of the optimizer's model has a path to the loss");
-    if (tg_grad_at(site, loss, o->params, n, o->grads)) return tg_error(t);
     return record_update(site, t, o, o->params, o->grads, n);
 }
 
