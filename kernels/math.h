@@ -452,9 +452,9 @@ static inline float tg__pow_f32(float x, float y) {
     const float half = 0.5f * y, ay = __builtin_fabsf(y);
     const uint32_t whole = tg__rint_f32(y) == y, odd = whole & (tg__rint_f32(half) != half) & (ay < INFINITY);
     const float with_sign = tg__from_bits_f32(tg__bits_f32(size) | (tg__bits_f32(x) & odd << 31));
-    const float plain = (x < 0) & !whole & (x > -INFINITY) ? NAN : with_sign;
-    const float infinite = (ay == INFINITY) & (x == -1.0f) ? 1.0f : plain;
-    return (y == 0) | (x == 1.0f) ? 1.0f : infinite;
+    const float plain = ((x < 0) & !whole & (x > -INFINITY)) ? NAN : with_sign;
+    const float infinite = ((ay == INFINITY) & (x == -1.0f)) ? 1.0f : plain;
+    return ((y == 0) | (x == 1.0f)) ? 1.0f : infinite;
 }
 
 /* x^y in f64 is libm's: a logarithm good for the last bit of the result needs twice the digits. Not vectorised. */

@@ -1,0 +1,163 @@
+/* kernels/fold_loops.h: one reduction of one type, in the order of kernels.h. Included by fold.c with
+ *   FOLD, D      the reduction's and the type's short names
+ *   T, WORD      the type it computes in, and the integers that compare two vectors of it
+ *   JOIN(a, b)   for numbers and, if not CHOOSES, for vectors;  with CHOOSES it says whether a wins, and a or b is the result
+ *   NEUTRAL      joins to what it is joined with, bit for bit, on the right-hand side
+ *   EMPTY        the result for no elements */
+
+#define FN(name) TG__PASTE(TG__PASTE(name, FOLD), D)
+#define LANES_PER_VEC (VEC_BYTES(T) / (int)sizeof(T))
+#define VECS (TG__LANES / LANES_PER_VEC)
+
+typedef T FN(vec) __attribute__((vector_size(VEC_BYTES(T))));
+typedef WORD FN(mask) __attribute__((vector_size(VEC_BYTES(T))));
+typedef T FN(loose) __attribute__((vector_size(VEC_BYTES(T)), aligned(__alignof__(T)), may_alias));
+
+INLINE T FN(join)(T a, T b) {
+#ifdef CHOOSES
+    return JOIN(a, b) ? a : b;
+#else
+    return JOIN(a, b);
+#endif
+}
+
+INLINE FN(vec) FN(join_vec)(FN(vec) a, FN(vec) b) {
+#ifdef CHOOSES
+    const FN(mask) a_wins = JOIN(a, b);
+    return (FN(vec))((a_wins & (FN(mask))a) | (~a_wins & (FN(mask))b));
+#else
+    return JOIN(a, b);
+#endif
+}
+
+INLINE FN(vec) FN(load)(const T *x) { return *(const FN(loose) *)x; }
+
+INLINE FN(vec) FN(neutral)(void) {
+    FN(vec) v;
+    UNROLL
+    for (int l = 0; l < LANES_PER_VEC; l++) v[l] = NEUTRAL;
+    return v;
+}
+
+/* The first n < LANES_PER_VEC lanes from x, the others neutral. */
+INLINE FN(vec) FN(load_part)(const T *x, int64_t n) {
+#ifdef LOAD_WORDS
+    const int words = (int)n * (int)(sizeof(T) / 4);
+    const FN(mask) in = (FN(mask))FIRST_WORDS(words);
+    return (FN(vec))(((FN(mask))LOAD_WORDS(x, words) & in) | ((FN(mask))FN(neutral)() & ~in));
+#else
+    T part[LANES_PER_VEC];
+    for (int l = 0; l < LANES_PER_VEC; l++) part[l] = l < n ? x[l] : NEUTRAL;
+    return FN(load)(part);
+#endif
+}
+
+INLINE FN(vec) FN(load_from)(const T *x, int64_t i, int64_t n) {
+    if (i + LANES_PER_VEC <= n) return FN(load)(x + i);
+    return i < n ? FN(load_part)(x + i, n - i) : FN(neutral)();
+}
+
+INLINE T FN(join_vecs)(FN(vec) *sum) {
+    UNROLL
+    for (int half = VECS / 2; half > 0; half /= 2) {
+        UNROLL
+        for (int v = 0; v < half; v++) sum[v] = FN(join_vec)(sum[v], sum[v + half]);
+    }
+    T lane[LANES_PER_VEC];
+    memcpy(lane, sum, sizeof lane);
+    UNROLL
+    for (int half = LANES_PER_VEC / 2; half > 0; half /= 2) {
+        UNROLL
+        for (int l = 0; l < half; l++) lane[l] = FN(join)(lane[l], lane[l + half]);
+    }
+    return lane[0];
+}
+
+static T FN(few)(const T *x, int64_t n) {
+    FN(vec) sum[VECS];
+    if (n <= 1) return n ? x[0] : EMPTY;
+    UNROLL
+    for (int v = 0; v < VECS; v++) sum[v] = FN(load_from)(x, v * LANES_PER_VEC, n);
+    return FN(join_vecs)(sum);
+}
+
+static T FN(many)(const T *x, int64_t n) {
+    FN(vec) sum[VECS];
+    int64_t i = TG__LANES;
+    UNROLL
+    for (int v = 0; v < VECS; v++) sum[v] = FN(load)(x + v * LANES_PER_VEC);
+    for (; i + TG__LANES <= n; i += TG__LANES) {
+        UNROLL
+        for (int v = 0; v < VECS; v++) sum[v] = FN(join_vec)(sum[v], FN(load)(x + i + v * LANES_PER_VEC));
+    }
+    if (i < n) {
+        UNROLL
+        for (int v = 0; v < VECS; v++) sum[v] = FN(join_vec)(sum[v], FN(load_from)(x + i, v * LANES_PER_VEC, n - i));
+    }
+    return FN(join_vecs)(sum);
+}
+
+static void FN(leaf)(const void *x, int64_t n, void *out) {
+    *(T *)out = n < TG__LANES ? FN(few)(x, n) : FN(many)(x, n);
+}
+
+static void FN(combine)(void *leaves, int64_t m, void *out) {
+    T *x = leaves;
+    for (; m > 1; m = (m + 1) / 2) {
+        for (int64_t i = 0; i < m / 2; i++) x[i] = FN(join)(x[2 * i], x[2 * i + 1]);
+        if (m % 2) x[m / 2] = x[m - 1];
+    }
+    *(T *)out = x[0];
+}
+
+static __attribute__((noinline)) void FN(join_rows)(T *out, const T *a, const T *b, int64_t cols) {
+    TG__INDEPENDENT
+    for (int64_t j = 0; j < cols; j++) out[j] = FN(join)(a[j], b[j]);
+}
+
+/* Columns [0, cols) of a block: rows are read in order, each joined to its lane's row of scratch, then the lanes. */
+static void FN(block_cols)(const T *x, int n, int64_t cols, int64_t row_stride, T *out, T *scratch) {
+    const int lanes = n < TG__LANES ? n : TG__LANES;
+    for (int i = 0; i < lanes; i++) memcpy(scratch + i * cols, x + i * row_stride, (size_t)cols * sizeof(T));
+    for (int i = TG__LANES; i < n; i++) {
+        T *lane = scratch + i % TG__LANES * cols;
+        FN(join_rows)(lane, lane, x + i * row_stride, cols);
+    }
+    int left = lanes;
+    for (int half = TG__LANES / 2; half > 0; half /= 2) {
+        if (left <= half) continue;
+        FN(join_rows)(scratch, scratch, scratch + half * cols, (left - half) * cols);
+        left = half;
+    }
+    memcpy(out, scratch, (size_t)cols * sizeof(T));
+}
+
+static void FN(leaf_cols)(const void *x, int64_t n, int64_t cols, int64_t row_stride, void *out, void *scratch) {
+    T *o = out;
+    if (n == 0) {
+        for (int64_t j = 0; j < cols; j++) o[j] = EMPTY;
+        return;
+    }
+    const int64_t width = BLOCK_BYTES / TG__LANES / (int64_t)sizeof(T);
+    for (int64_t j = 0; j < cols; j += width)
+        FN(block_cols)((const T *)x + j, (int)n, cols - j < width ? cols - j : width, row_stride, o + j, scratch);
+}
+
+static void FN(combine_cols)(void *leaves, int64_t m, int64_t cols, void *out) {
+    T *x = leaves;
+    for (; m > 1; m = (m + 1) / 2) {
+        for (int64_t i = 0; i < m / 2; i++) FN(join_rows)(x + i * cols, x + 2 * i * cols, x + (2 * i + 1) * cols, cols);
+        if (m % 2) memmove(x + m / 2 * cols, x + (m - 1) * cols, (size_t)cols * sizeof(T));
+    }
+    memmove(out, x, (size_t)cols * sizeof(T));
+}
+
+const tg__fold_fns TG__SET(FN(tg__fold)) = {FN(leaf), FN(combine), FN(leaf_cols), FN(combine_cols)};
+
+#undef FN
+#undef LANES_PER_VEC
+#undef VECS
+#undef FOLD
+#undef JOIN
+#undef NEUTRAL
+#undef EMPTY
