@@ -21,8 +21,10 @@ int main(void) {
         if (step % 100 == 0) printf("step %d  loss %.4f\n", step, tg_item(loss));
         tg_tape_reset(t);
     }
-    if (tg_ok(t)) printf("y = %.3f x + %.3f\n", tg_item(tg_on(t, slope)), tg_item(tg_on(t, offset)));
-    else fprintf(stderr, "%s\n", tg_message(t)); /* the first error stays: one check is enough */
+    if (tg_ok(t))
+        printf("y = %.3f x + %.3f\n", tg_item(tg_on(t, slope)), tg_item(tg_on(t, offset)));
+    else
+        fprintf(stderr, "%s\n", tg_message(t)); /* the first error stays: one check is enough */
 
     int failed = !tg_ok(t);
     tg_tape_free(t);

@@ -120,8 +120,10 @@ static bool train(const mlp *net, tg_tape *t, const dataset *d, int epochs, FILE
     tg_optim *opt = tg_adamw(net->model, (tg_adamw_config){.lr = 1e-3});
     int64_t *order = malloc((size_t)d->n * sizeof *order);
     bool ok = opt && order;
-    if (!ok) fprintf(stderr, "out of memory\n");
-    else ok = train_epochs(net, opt, t, d, order, epochs, log);
+    if (!ok)
+        fprintf(stderr, "out of memory\n");
+    else
+        ok = train_epochs(net, opt, t, d, order, epochs, log);
     free(order);
     tg_optim_free(opt);
     return ok;
@@ -165,8 +167,10 @@ static bool check_reloaded(const mlp *net, tg_tape *t, const dataset *d, const u
     if (ok && tg_load(copy.model, model_file, &e)) ok = fprintf(stderr, "%s\n", e.message) < 0;
     ok = ok && predict(&copy, t, d, again);
     bool same = ok && memcmp(predicted, again, (size_t)d->n) == 0;
-    if (same) printf("%s: saved, loaded again: accuracy %.2f %%, the same answers\n", model_file, accuracy(d, again));
-    else if (ok) fprintf(stderr, "%s: the loaded model answers differently: accuracy %.2f %%\n", model_file, accuracy(d, again));
+    if (same)
+        printf("%s: saved, loaded again: accuracy %.2f %%, the same answers\n", model_file, accuracy(d, again));
+    else if (ok)
+        fprintf(stderr, "%s: the loaded model answers differently: accuracy %.2f %%\n", model_file, accuracy(d, again));
     tg_model_free(copy.model);
     return same;
 }
@@ -232,10 +236,14 @@ static bool parse(int argc, char **argv, options *o) {
     const char *quick = environment("QUICK");
     *o = (options){environment("DATA"), environment("OUT"), quick && strcmp(quick, "0") != 0};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) o->data = argv[++i];
-        else if (strcmp(argv[i], "--out") == 0 && i + 1 < argc) o->out = argv[++i];
-        else if (strcmp(argv[i], "--quick") == 0) o->quick = true;
-        else return fprintf(stderr, "usage: %s [--data FOLDER] [--out FOLDER] [--quick]\n", argv[0]), false;
+        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
+            o->data = argv[++i];
+        else if (strcmp(argv[i], "--out") == 0 && i + 1 < argc)
+            o->out = argv[++i];
+        else if (strcmp(argv[i], "--quick") == 0)
+            o->quick = true;
+        else
+            return fprintf(stderr, "usage: %s [--data FOLDER] [--out FOLDER] [--quick]\n", argv[0]), false;
     }
     return true;
 }

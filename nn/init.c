@@ -12,10 +12,13 @@ static int64_t fan(int64_t named, const tg_shape *s, int axis) { return named ? 
 static int64_t fan_sum(const tg_init *i, const tg_shape *s) {
     switch (i->kind) {
     case TG_INIT_HE_NORMAL:
-    case TG_INIT_HE_UNIFORM: return fan(i->fan_in, s, 0);
+    case TG_INIT_HE_UNIFORM:
+        return fan(i->fan_in, s, 0);
     case TG_INIT_XAVIER_NORMAL:
-    case TG_INIT_XAVIER_UNIFORM: return fan(i->fan_in, s, 0) + fan(i->fan_out, s, 1);
-    default: return 1;
+    case TG_INIT_XAVIER_UNIFORM:
+        return fan(i->fan_in, s, 0) + fan(i->fan_out, s, 1);
+    default:
+        return 1;
     }
 }
 
@@ -75,13 +78,24 @@ void tg__init_fill(tg__var *v, const tg_init *i, uint64_t seed, uint64_t stream)
     if (v->numel == 0) return;
     double fans = (double)fan_sum(i, &v->shape);
     switch (i->kind) {
-    case TG_INIT_ZEROS: return;
-    case TG_INIT_CONSTANT: constant(v, i->a); return;
-    case TG_INIT_UNIFORM: uniform(v, source, i->a, i->b); return;
-    case TG_INIT_NORMAL: normal(v, source, i->a, i->b); return;
+    case TG_INIT_ZEROS:
+        return;
+    case TG_INIT_CONSTANT:
+        constant(v, i->a);
+        return;
+    case TG_INIT_UNIFORM:
+        uniform(v, source, i->a, i->b);
+        return;
+    case TG_INIT_NORMAL:
+        normal(v, source, i->a, i->b);
+        return;
     case TG_INIT_HE_NORMAL:
-    case TG_INIT_XAVIER_NORMAL: normal(v, source, 0, sqrt(2 / fans)); return;
+    case TG_INIT_XAVIER_NORMAL:
+        normal(v, source, 0, sqrt(2 / fans));
+        return;
     case TG_INIT_HE_UNIFORM:
-    case TG_INIT_XAVIER_UNIFORM: uniform(v, source, -sqrt(6 / fans), sqrt(6 / fans)); return;
+    case TG_INIT_XAVIER_UNIFORM:
+        uniform(v, source, -sqrt(6 / fans), sqrt(6 / fans));
+        return;
     }
 }

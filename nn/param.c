@@ -18,7 +18,8 @@ static tg_tensor refused(tg_model *m) {
 static tg__var *add(tg_model *m, const char *kind, const char *name, const tg_shape *shape, tg_dtype dtype, bool trainable) {
     char why[160];
     if (!name || !*name) return tg__model_fail(m, TG_EARG, "%s: the name is empty", kind), NULL;
-    if (strlen(name) > TG__NAME_BYTES) return tg__model_fail(m, TG_EARG, "%s: the name is longer than 200 bytes: %s", kind, name), NULL;
+    if (strlen(name) > TG__NAME_BYTES)
+        return tg__model_fail(m, TG_EARG, "%s: the name is longer than 200 bytes: %s", kind, name), NULL;
     if (tg__model_lookup(m, name)) return tg__model_fail(m, TG_EARG, "%s: the name is taken: %s", kind, name), NULL;
     if (!tg__shape_valid(shape, why, sizeof why)) return tg__model_fail(m, TG_ESHAPE, "%s %s: %s", kind, name, why), NULL;
     return tg__model_add(m, name, *shape, dtype, trainable);

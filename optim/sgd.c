@@ -34,6 +34,7 @@ static const tg__rule sgd = {.numbers = sgd_numbers, .record = sgd_record};
 static const tg__rule sgd_momentum = {.n_slots = 1, .slot = {"momentum"}, .numbers = sgd_numbers, .record = momentum_record};
 
 tg_optim *tg_sgd(tg_model *m, tg_sgd_config c) {
-    tg__hyper h = {.lr = tg__or_default(c.lr, 0.01), .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.nesterov};
+    tg__hyper h = {
+        .lr = tg__or_default(c.lr, 0.01), .momentum = c.momentum, .weight_decay = c.weight_decay, .nesterov = c.nesterov};
     return tg__optim_new(m, c.momentum == 0 ? &sgd : &sgd_momentum, h, c.common);
 }

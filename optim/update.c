@@ -62,7 +62,9 @@ static tg_status start(tg__update *u) {
     if (!tg__pending_i64(u->t, o->step, &step)) step = tg__var_i64(o->step);
     step++;
     double lr = o->common.schedule ? o->common.schedule(step, o->hyper.lr, o->common.schedule_user) : o->hyper.lr;
-    if (!isfinite(lr) || lr < 0) return tg__fail(u->t, TG_EARG, "update", u->site, u->t->scope, "the learning rate of step %lld is %g", (long long)step, lr);
+    if (!isfinite(lr) || lr < 0)
+        return tg__fail(u->t, TG_EARG, "update", u->site, u->t->scope, "the learning rate of step %lld is %g", (long long)step,
+                        lr);
     o->rule->numbers(&o->hyper, step, lr, u->value);
     o->writes[0] = (tg__write){tg_model_at(o->state, 0), tg_input_at(u->site, u->t, tg_i64(&step, TG_SCALAR))};
     return tg_error(u->t);
@@ -85,7 +87,8 @@ static bool reserve(tg_optim *o, int n) {
     return tg__optim_reserve(o) && tg__grow(&o->writes, &o->writes_cap, writes, sizeof *o->writes);
 }
 
-static tg_status record_update(const char *site, tg_tape *t, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n) {
+static tg_status record_update(const char *site, tg_tape *t, tg_optim *o, const tg_tensor *params, const tg_tensor *grads,
+                               int n) {
     if (!reserve(o, n)) return tg__fail_nomem(t, "update", site);
     tg__update u = {.t = t, .site = site, .o = o};
     uint8_t flags = t->flags_override;
@@ -100,7 +103,8 @@ static tg_status record_update(const char *site, tg_tape *t, tg_optim *o, const 
 static tg_status check_pair(tg_tape *t, const tg_optim *o, tg_tensor param, tg_tensor g, const char *site) {
     char a[200], b[200];
     const tg__var *v = tg__var_of(param);
-    if (!v || v->model != o->model || !v->trainable) return fail(t, TG_EARG, site, "a tensor given is no trainable parameter of the optimizer's model");
+    if (!v || v->model != o->model || !v->trainable)
+        return fail(t, TG_EARG, site, "a tensor given is no trainable parameter of the optimizer's model");
     uint32_t id = tg__resolve(t, g, "update", site, 1);
     if (!id) return tg_error(t);
     bool same_dtype = t->nodes[id].dtype == v->dtype;
@@ -153,7 +157,8 @@ static int drop_without_path(tg_optim *o, int n) {
 
 static bool reserve_params(tg_optim *o) {
     uint64_t n = (uint64_t)tg__model_count(o->model);
-    return tg__grow(&o->params, &o->params_cap, n, sizeof *o->params) && tg__grow(&o->grads, &o->grads_cap, n, sizeof *o->grads);
+    return tg__grow(&o->params, &o->params_cap, n, sizeof *o->params) &&
+           tg__grow(&o->grads, &o->grads_cap, n, sizeof *o->grads);
 }
 
 tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss) {

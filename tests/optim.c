@@ -92,8 +92,10 @@ static void plain_sgd(plain *p, double *g, int t) {
 static void plain_adam(plain *p, double *g, int t) {
     const double b1 = .9, b2 = .999, eps = 1e-8;
     for (int i = 0; i < N; i++) {
-        if (p->decoupled) p->w[i] -= p->lr * p->decay * p->w[i];
-        else g[i] += p->decay * p->w[i];
+        if (p->decoupled)
+            p->w[i] -= p->lr * p->decay * p->w[i];
+        else
+            g[i] += p->decay * p->w[i];
         p->m[i] = b1 * p->m[i] + (1 - b1) * g[i];
         p->v[i] = b2 * p->v[i] + (1 - b2) * g[i] * g[i];
         p->w[i] -= p->lr * (p->m[i] / (1 - pow(b1, t))) / (sqrt(p->v[i] / (1 - pow(b2, t))) + eps);
@@ -123,33 +125,52 @@ static void compare(tg_optim *(*make)(tg_model *), plain q, void (*rule)(plain *
         CHECK_EQ_I(tg_optim_steps(o), t);
         tg_tape_reset(p.t);
     }
-    CHECK(memcmp(tg_data(p.unused), p.unused_before, sizeof p.unused_before) == 0, "a parameter without a path to the loss changed");
+    CHECK(memcmp(tg_data(p.unused), p.unused_before, sizeof p.unused_before) == 0,
+          "a parameter without a path to the loss changed");
     tg_optim_free(o);
     problem_free(&p);
 }
 
-#define COMMON {.schedule = rate}
-#define CLIPPED {.schedule = rate, .clip_norm = 1.25}
+#define COMMON \
+    { .schedule = rate }
+#define CLIPPED \
+    { .schedule = rate, .clip_norm = 1.25 }
 static tg_optim *make_sgd(tg_model *m) { return tg_sgd(m, (tg_sgd_config){.lr = .05, .common = COMMON}); }
 static tg_optim *make_sgd_default(tg_model *m) { return tg_sgd(m, (tg_sgd_config){.common = COMMON}); }
-static tg_optim *make_sgd_decay(tg_model *m) { return tg_sgd(m, (tg_sgd_config){.lr = .05, .weight_decay = .1, .common = CLIPPED}); }
-static tg_optim *make_momentum(tg_model *m) { return tg_sgd(m, (tg_sgd_config){.lr = .05, .momentum = .9, .weight_decay = .1, .common = COMMON}); }
-static tg_optim *make_nesterov(tg_model *m) { return tg_sgd(m, (tg_sgd_config){.lr = .05, .momentum = .9, .nesterov = true, .common = CLIPPED}); }
+static tg_optim *make_sgd_decay(tg_model *m) {
+    return tg_sgd(m, (tg_sgd_config){.lr = .05, .weight_decay = .1, .common = CLIPPED});
+}
+static tg_optim *make_momentum(tg_model *m) {
+    return tg_sgd(m, (tg_sgd_config){.lr = .05, .momentum = .9, .weight_decay = .1, .common = COMMON});
+}
+static tg_optim *make_nesterov(tg_model *m) {
+    return tg_sgd(m, (tg_sgd_config){.lr = .05, .momentum = .9, .nesterov = true, .common = CLIPPED});
+}
 static tg_optim *make_adam(tg_model *m) { return tg_adam(m, (tg_adam_config){.common = COMMON}); }
-static tg_optim *make_adam_decay(tg_model *m) { return tg_adam(m, (tg_adam_config){.lr = .05, .weight_decay = .1, .common = CLIPPED}); }
+static tg_optim *make_adam_decay(tg_model *m) {
+    return tg_adam(m, (tg_adam_config){.lr = .05, .weight_decay = .1, .common = CLIPPED});
+}
 static tg_optim *make_adamw(tg_model *m) { return tg_adamw(m, (tg_adamw_config){.lr = .05, .common = COMMON}); }
-static tg_optim *make_adamw_decay(tg_model *m) { return tg_adamw(m, (tg_adamw_config){.lr = .05, .weight_decay = .2, .common = CLIPPED}); }
-static tg_optim *make_adamw_plain(tg_model *m) { return tg_adamw(m, (tg_adamw_config){.lr = .05, .weight_decay = -1, .common = COMMON}); }
+static tg_optim *make_adamw_decay(tg_model *m) {
+    return tg_adamw(m, (tg_adamw_config){.lr = .05, .weight_decay = .2, .common = CLIPPED});
+}
+static tg_optim *make_adamw_plain(tg_model *m) {
+    return tg_adamw(m, (tg_adamw_config){.lr = .05, .weight_decay = -1, .common = COMMON});
+}
 
 TEST(optim, sgd) { compare(make_sgd, (plain){0}, plain_sgd, .05); }
 TEST(optim, sgd_default_rate) { compare(make_sgd_default, (plain){0}, plain_sgd, .01); }
 TEST(optim, sgd_decay_clipped) { compare(make_sgd_decay, (plain){.decay = .1, .clip = 1.25}, plain_sgd, .05); }
 TEST(optim, sgd_momentum_decay) { compare(make_momentum, (plain){.momentum = .9, .decay = .1}, plain_sgd, .05); }
-TEST(optim, sgd_nesterov_clipped) { compare(make_nesterov, (plain){.momentum = .9, .nesterov = true, .clip = 1.25}, plain_sgd, .05); }
+TEST(optim, sgd_nesterov_clipped) {
+    compare(make_nesterov, (plain){.momentum = .9, .nesterov = true, .clip = 1.25}, plain_sgd, .05);
+}
 TEST(optim, adam_defaults) { compare(make_adam, (plain){0}, plain_adam, .001); }
 TEST(optim, adam_decay_clipped) { compare(make_adam_decay, (plain){.decay = .1, .clip = 1.25}, plain_adam, .05); }
 TEST(optim, adamw_default_decay) { compare(make_adamw, (plain){.decay = .01, .decoupled = true}, plain_adam, .05); }
-TEST(optim, adamw_decay_clipped) { compare(make_adamw_decay, (plain){.decay = .2, .decoupled = true, .clip = 1.25}, plain_adam, .05); }
+TEST(optim, adamw_decay_clipped) {
+    compare(make_adamw_decay, (plain){.decay = .2, .decoupled = true, .clip = 1.25}, plain_adam, .05);
+}
 TEST(optim, adamw_no_decay) { compare(make_adamw_plain, (plain){.decoupled = true}, plain_adam, .05); }
 
 /* ------------------------------------------------------------------ updates and steps */

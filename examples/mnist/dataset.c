@@ -77,9 +77,12 @@ static bool check_pair(const char *folder, const char *part, const idx_pair *p) 
     const char *fault = NULL;
     if (x->dtype != TG_U8 || x->shape.rank != 3 || x->shape.dims[1] != DIGIT_SIDE || x->shape.dims[2] != DIGIT_SIDE)
         fault = "the images are not 28 by 28 bytes";
-    else if (y->dtype != TG_U8 || y->shape.rank != 1) fault = "the labels are not one byte each";
-    else if (x->shape.dims[0] != y->shape.dims[0]) fault = "there are not as many images as labels";
-    else if (x->shape.dims[0] < 10) fault = "there are fewer than 10 images";
+    else if (y->dtype != TG_U8 || y->shape.rank != 1)
+        fault = "the labels are not one byte each";
+    else if (x->shape.dims[0] != y->shape.dims[0])
+        fault = "there are not as many images as labels";
+    else if (x->shape.dims[0] < 10)
+        fault = "there are fewer than 10 images";
     for (int64_t i = 0; !fault && i < y->shape.dims[0]; i++)
         if (labels[i] >= CLASSES) fault = "a label is above 9";
     if (fault) fprintf(stderr, "%s: %s files: %s\n", folder, part, fault);

@@ -10,10 +10,10 @@
 /* How much the hand varies. */
 static const float jitter = .02f;                /* of a control point, in the unit square */
 static const float rotation = .1f, shear = .13f; /* deviations, radians and slope */
-static const float stretch = .08f;                /* of width and height, relative */
+static const float stretch = .08f;               /* of width and height, relative */
 static const float width = 14, height = 19;      /* of a glyph, in pixels */
-static const float shift = .8f;                 /* of its centre, in pixels */
-static const float elastic = .6f;               /* amplitude of the smooth displacement, in pixels */
+static const float shift = .8f;                  /* of its centre, in pixels */
+static const float elastic = .6f;                /* amplitude of the smooth displacement, in pixels */
 static const float thin = .75f, thick = 1.7f;    /* half the pen's width */
 static const float grain = 12, speckle = .004f;  /* noise of grey levels; part of the pixels that are spots */
 
@@ -47,7 +47,9 @@ static hand random_hand(random_stream *r) {
     h.yy = (c - slope * s) * hh;
     h.centre = (point){DIGIT_SIDE / 2.f + shift * random_normal(r), DIGIT_SIDE / 2.f + shift * random_normal(r)};
     for (int i = 0; i < WAVES; i++)
-        h.waves[i] = (wave){random_between(r, -.35f, .35f), random_between(r, -.35f, .35f), random_between(r, 0, 6.2832f),
+        h.waves[i] = (wave){random_between(r, -.35f, .35f),
+                            random_between(r, -.35f, .35f),
+                            random_between(r, 0, 6.2832f),
                             {elastic * random_normal(r), elastic * random_normal(r)}};
     h.pen = random_between(r, thin, thick);
     return h;
@@ -93,7 +95,9 @@ static void draw_stroke(float *near, const stroke *s, const hand *h, random_stre
     point p[STROKE_POINTS];
     for (int i = 0; i < s->n; i++) {
         bool corner = i > 0 && memcmp(s->at[i], s->at[i - 1], sizeof s->at[i]) == 0;
-        p[i] = corner ? p[i - 1] : (point){s->at[i][0] + jitter * random_normal(r), s->at[i][1] + jitter * random_normal(r)};
+        p[i] = corner
+                   ? p[i - 1]
+                   : (point){s->at[i][0] / 100.f + jitter * random_normal(r), s->at[i][1] / 100.f + jitter * random_normal(r)};
     }
     for (int i = 0; i + 1 < s->n; i++) {
         point from = place(h, p[i]);

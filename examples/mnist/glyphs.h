@@ -1,4 +1,5 @@
-/* Ten glyphs as strokes in the unit square (x to the right, y down): smooth curves through points, a doubled point is a corner. */
+/* Ten glyphs as strokes in a square of 100 by 100 (x to the right, y down): smooth curves through points; a doubled point is a
+ * corner. */
 #ifndef GLYPHS_H
 #define GLYPHS_H
 
@@ -8,7 +9,7 @@
 
 typedef struct stroke {
     int n; /* points; 0: no stroke */
-    float at[STROKE_POINTS][2];
+    signed char at[STROKE_POINTS][2];
 } stroke;
 
 typedef struct glyph {

@@ -32,8 +32,10 @@ static void print_state(const progress *p, int epoch) {
     double seconds = progress_seconds(p);
     if (p->terminal) printf("\r\033[K");
     printf("epoch %d/%d  ", epoch, p->epochs);
-    if (p->terminal) print_bar(p);
-    else printf("step %lld/%lld  ", (long long)p->step, (long long)p->steps);
+    if (p->terminal)
+        print_bar(p);
+    else
+        printf("step %lld/%lld  ", (long long)p->step, (long long)p->steps);
     printf("loss %.4f  %.0f samples/s  %.0f s left", p->loss, (double)p->samples / seconds,
            seconds * (double)(p->steps - p->step) / (double)p->step);
     if (!p->terminal) printf("\n");

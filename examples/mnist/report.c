@@ -45,8 +45,10 @@ void print_confusion(const uint8_t *labels, const uint8_t *predicted, int64_t n)
     for (int i = 0; i < CLASSES; i++) {
         printf("%5d", i);
         for (int j = 0; j < CLASSES; j++) {
-            if (count[i][j]) printf("%6lld", (long long)count[i][j]);
-            else printf("     .");
+            if (count[i][j])
+                printf("%6lld", (long long)count[i][j]);
+            else
+                printf("     .");
         }
         printf("\n");
     }
@@ -70,9 +72,15 @@ static outcome run_program(const char *const *arguments) {
 /* That a picture could not be drawn is no failure of the training: the data to draw it from are there. */
 static void draw_with(const char *const *arguments, const char *package, const char *from, const char *picture) {
     switch (run_program(arguments)) {
-    case RAN: printf("%s: drawn from %s\n", picture, from); break;
-    case NOT_INSTALLED: printf("%s: not drawn, install %s (the data are in %s)\n", picture, package, from); break;
-    case FAILED: printf("%s: not drawn, %s failed (the data are in %s)\n", picture, arguments[0], from); break;
+    case RAN:
+        printf("%s: drawn from %s\n", picture, from);
+        break;
+    case NOT_INSTALLED:
+        printf("%s: not drawn, install %s (the data are in %s)\n", picture, package, from);
+        break;
+    case FAILED:
+        printf("%s: not drawn, %s failed (the data are in %s)\n", picture, arguments[0], from);
+        break;
     }
     fflush(stdout);
 }
@@ -104,12 +112,13 @@ void loss_log_step(FILE *f, int64_t step, int epoch, double loss, double mean) {
 
 bool loss_log_close(FILE *f) {
     if (!close_file(f, "loss.csv")) return false;
-    const char *plot[] = {"gnuplot", "-e",
-                          "set terminal svg size 800,450 dynamic background rgb 'white'; set output 'loss.svg'; set datafile separator ',';"
-                          "set xlabel 'step'; set ylabel 'cross-entropy'; set logscale y; set format y '%g'; set grid;"
-                          "plot 'loss.csv' skip 1 using 1:3 with lines lc rgb '#c0c8d8' title 'of each batch',"
-                          "     'loss.csv' skip 1 using 1:4 with lines lw 2 lc rgb '#204a87' title 'running mean'",
-                          NULL};
+    const char *plot[] = {
+        "gnuplot", "-e",
+        "set terminal svg size 800,450 dynamic background rgb 'white'; set output 'loss.svg'; set datafile separator ',';"
+        "set xlabel 'step'; set ylabel 'cross-entropy'; set logscale y; set format y '%g'; set grid;"
+        "plot 'loss.csv' skip 1 using 1:3 with lines lc rgb '#c0c8d8' title 'of each batch',"
+        "     'loss.csv' skip 1 using 1:4 with lines lw 2 lc rgb '#204a87' title 'running mean'",
+        NULL};
     fflush(stdout);
     draw_with(plot, "gnuplot", "loss.csv", "loss.svg");
     return true;

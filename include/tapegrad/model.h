@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* tg_model_new: an empty model; the seed feeds the initialisers, one stream of random numbers per parameter. NULL: out of memory.
+/* tg_model_new: an empty model; the seed feeds the initialisers, one stream of random numbers per parameter. NULL: no memory.
  * tg_model_free: NULL is allowed. Handles of its parameters become stale. Snapshots (tg_model_publish) live on. */
 TG_EXPORT tg_model *tg_model_new(uint64_t seed);
 TG_EXPORT void tg_model_free(tg_model *m);

@@ -15,8 +15,8 @@ typedef double (*tg_schedule_fn)(int64_t step, double lr, void *user);
 
 /* What all rules share; zero means the default. */
 typedef struct tg_optim_common {
-    double clip_norm;        /* > 0: all gradients g become g clip_norm / max(norm, clip_norm), where norm is that of all of them
-                              * together, summed in f64 (Pascanu et al. 2013, algorithm 1). Keeps all gradients alive at once */
+    double clip_norm;        /* > 0: each gradient g becomes g clip_norm / max(norm, clip_norm), where norm is that of all of
+                              * them, summed in f64 (Pascanu et al. 2013, algorithm 1). Keeps all gradients alive at once */
     tg_schedule_fn schedule; /* NULL: constant */
     void *schedule_user;
 } tg_optim_common;
@@ -43,7 +43,8 @@ typedef struct tg_adam_config {
     tg_optim_common common;
 } tg_adam_config;
 
-/* AdamW: Adam with decoupled decay, w -= lr weight_decay w first. Source: Loshchilov and Hutter 2019, arXiv:1711.05101, alg. 2. */
+/* AdamW: Adam with decoupled decay: w -= lr weight_decay w comes first, with the lr of the step. Source: Loshchilov and Hutter
+ * 2019, arXiv:1711.05101, algorithm 2. */
 typedef struct tg_adamw_config {
     double lr;           /* 0.001 */
     double beta1, beta2; /* 0.9, 0.999 */
