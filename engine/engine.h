@@ -163,8 +163,10 @@ struct tg_tape {
     int grad_depth;
     char *pool;
     size_t pool_size;
-    char *scratch;
+    char *scratch; /* of kernels */
     size_t scratch_size;
+    char *block_scratch; /* of blocks, for each thread */
+    size_t block_scratch_size;
     tg__profile *profile;
     uint32_t n_profile, profile_cap;
     bool profiling;
@@ -244,14 +246,12 @@ static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) { ret
 /* ------------------------------------------------------------------ gradients (grad.c) */
 
 /* The three linear operations that the chain rule itself is made of; defined in ops/. */
-typedef struct tg__region { /* a strided box: element k of axis a is start[a] + k * step[a] */
+typedef struct tg__region { /* a strided box: element k of axis a is start[a] + k * step[a]; its extent is its part's shape */
     int64_t start[TG_MAX_RANK], step[TG_MAX_RANK];
 } tg__region;
-/* The sum of parts, each the whole (all regions NULL) or laid into its region of zeros; regions[i].step[0..rank) are never 0. */
+/* The sum of parts, each laid into its region of zeros; steps are never 0. */
 tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
-                         const tg__region *const *regions, int n);
-/* tg_grad that does not mind an x without a path to y: its gs[i].owner is NULL. */
-tg_status tg__grad_where(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs);
+                         const tg__region *regions, int n);
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape); /* the transpose of broadcasting */
 tg_tensor tg__identity(tg_tensor x);                      /* a node of its own, equal to x */
 

@@ -168,11 +168,15 @@ static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t
     if (merge_sums(t, p)) return tg__poison(t);
     if (p->n == 1 && p->regions[0] == TG__NONE) return tg__handle(t, p->ids[0]);
     tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
-    const tg__region **regions = tg__alloc(p->n * sizeof *regions);
+    tg__region *regions = tg__alloc(p->n * sizeof *regions), whole;
+    for (int a = 0; a < TG_MAX_RANK; a++) {
+        whole.start[a] = 0;
+        whole.step[a] = 1;
+    }
     if (parts && regions) {
         for (uint32_t i = 0; i < p->n; i++) {
             parts[i] = tg__handle(t, p->ids[i]);
-            regions[i] = p->regions[i] == TG__NONE ? NULL : &l->regions[p->regions[i]];
+            regions[i] = p->regions[i] == TG__NONE ? whole : l->regions[p->regions[i]];
         }
         tg_shape shape = tg__node_shape(t, id)->shape;
         sum = tg__accumulate(t, t->nodes[id].site, &shape, t->nodes[id].dtype, parts, regions, (int)p->n);

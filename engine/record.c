@@ -205,7 +205,7 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
     tg_tape *t = tg__tape_from(NULL, in, n);
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
-    uint32_t ids[TG_MICRO_INPUTS];
+    uint32_t ids[TG_MICRO_INPUTS] = {0};
     for (int i = 0; i < n; i++)
         if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
     uint32_t shape = t->nodes[ids[0]].shape;

@@ -63,7 +63,7 @@ void tg_tape_free(tg_tape *t) {
     tg__arena_free(&t->meta);
     tg__idset_free(&t->ids);
     void *const blocks[] = {t->values, t->nodes, t->spill,   t->scopes, t->var_slots, t->effects, t->wants,
-                            t->marks,  t->held,  t->local,   t->pool,   t->scratch,   t->profile};
+                            t->marks,  t->held,  t->local,   t->pool,   t->scratch,   t->block_scratch, t->profile};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
     tg__owner_give(&t->base);
 }

@@ -35,8 +35,6 @@ static inline tg__gemm_order tg__gemm_cut(int64_t m, int64_t n, int64_t K) {
     return (tg__gemm_order){block, chunk, (K + chunk - 1) / chunk};
 }
 
-/* Threads worth using for `work` (see tg_parallel), at most `threads`. */
-int tg__parallel_width(int threads, double work);
 
 #define TG__GEMM_DECLARE(set)                    \
     void tg__gemm_f32_##set(const tg__gemm *g);  \

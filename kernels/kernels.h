@@ -78,6 +78,9 @@ void tg__uniform_f64(size_t n, void *out, const void *data, uint64_t first);
 void tg__normal_f32(size_t n, void *out, const void *data, uint64_t first);
 void tg__normal_f64(size_t n, void *out, const void *data, uint64_t first);
 
+/* Threads worth using for `work` (see tg_parallel), at most `threads`. */
+int tg__parallel_width(int threads, double work);
+
 /* Denormals: tg__denormals_flush sets flush-to-zero for the calling thread and returns the old mode for tg__denormals_restore. */
 unsigned tg__denormals_flush(void);
 void tg__denormals_restore(unsigned mode);

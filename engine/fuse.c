@@ -1,0 +1,376 @@
+/* Fusing: one sweep over the live nodes, in recording order, that puts each into a group.
+ *
+ * An elementwise node joins a block if the block already makes or reads one of its inputs, runs over as many elements, and comes
+ * after everything else that the node needs; else it begins a block. A reduction over trailing axes hangs on the block that makes its
+ * input. Views are no work: their readers read the viewed memory. Groups are numbered so that each needs only earlier ones. */
+#include "planner.h"
+
+#define MAX_MICRO_OPS 64
+#define MAX_STREAMS 10       /* of a block in memory: more would defeat the prefetchers */
+#define SMALL 4096           /* up to so many elements everything stays in the cache: */
+#define MAX_SMALL_STREAMS 96 /* only table sizes limit the streams */
+
+static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
+
+static int64_t numel_of(const tg__planner *p, uint32_t x) { return tg__shape_at(p->t, p->nodes[x].shape)->numel; }
+
+static bool is_constant(const tg__planner *p, uint32_t x) {
+    uint32_t src = p->nodes[x].src;
+    return src < p->live.n && p->nodes[src].kind == TG__L_LEAF && node_at(p, src)->op == &tg__leaf_const;
+}
+
+int64_t tg__lnode_strides(const tg__planner *p, uint32_t x, const tg_shape *to, int64_t *strides) {
+    const tg__lnode *n = &p->nodes[x];
+    const tg__shape_info *own = tg__shape_at(p->t, n->shape);
+    if (is_constant(p, x)) {
+        memset(strides, 0, (size_t)to->rank * sizeof *strides);
+        return 0;
+    }
+    const tg__view *v = n->view == TG__NONE ? NULL : &p->views[n->view];
+    tg__broadcast_strides(&own->shape, v ? v->strides : own->strides, to, strides);
+    return v ? v->offset : 0;
+}
+
+/* ------------------------------------------------------------------ groups */
+
+static uint32_t new_group(tg__planner *p, tg__group_kind kind, uint32_t node, int64_t numel) {
+    if (p->n_groups >= p->groups_cap && !tg__grow(&p->groups, &p->groups_cap, p->n_groups + 1, sizeof *p->groups)) return TG__NONE;
+    p->groups[p->n_groups] = (tg__group){.kind = (uint8_t)kind, .node = node, .last = node, .n_nodes = 1, .numel = numel};
+    p->nodes[node].group = p->n_groups;
+    p->nodes[node].next = TG__NONE;
+    return p->n_groups++;
+}
+
+static void join(tg__planner *p, uint32_t group, uint32_t x) {
+    tg__group *g = &p->groups[group];
+    p->nodes[g->last].next = x;
+    p->nodes[x].next = TG__NONE;
+    p->nodes[x].group = group;
+    g->last = x;
+    g->n_nodes++;
+}
+
+/* The group that must have run before the value of x can be read from memory; TG__NONE: none. */
+static uint32_t maker(const tg__planner *p, uint32_t x) { return p->nodes[p->nodes[x].src].group; }
+
+static bool later(uint32_t a, uint32_t b) { return a != TG__NONE && (b == TG__NONE || a > b); }
+
+/* ------------------------------------------------------------------ packing */
+
+/* A packed copy of x, made by a group of its own. */
+static uint32_t packed_copy(tg__planner *p, uint32_t x) {
+    if (p->nodes[x].pack != TG__NONE) return p->nodes[x].pack;
+    uint32_t copy = p->n_nodes++;
+    tg__lnode *n = &p->nodes[copy], *of = &p->nodes[x];
+    *n = (tg__lnode){.same = copy, .src = copy, .view = TG__NONE, .pack = TG__NONE, .storage = TG__NONE, .shape = of->shape,
+                     .seen_in = TG__NONE, .kind = TG__L_PACK, .dtype = of->dtype, .stored = true};
+    n->stream = x; /* what is copied */
+    if (new_group(p, TG__G_PACK, copy, numel_of(p, copy)) == TG__NONE) return TG__NONE;
+    p->nodes[x].pack = copy;
+    p->nodes[p->nodes[x].src].stored = true;
+    return copy;
+}
+
+static bool lies_packed(const tg__planner *p, uint32_t x) {
+    if (is_constant(p, x) && numel_of(p, x) != 1) return false;
+    return p->nodes[x].view == TG__NONE;
+}
+
+/* ------------------------------------------------------------------ equal nodes */
+
+static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->t->local[id]].same; }
+
+static bool equal_nodes(const tg__planner *p, uint32_t a, uint32_t b) {
+    const tg__node *x = node_at(p, a), *y = node_at(p, b);
+    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output) return false;
+    uint32_t n, m;
+    const uint32_t *in = tg__inputs(p->t, x, &n), *jn = tg__inputs(p->t, y, &m);
+    if (n != m) return false;
+    for (uint32_t i = 0; i < n; i++)
+        if (same_of(p, in[i]) != same_of(p, jn[i])) return false;
+    return true;
+}
+
+static uint64_t node_hash(const tg__planner *p, uint32_t local) {
+    const tg__node *x = node_at(p, local);
+    uint64_t h = (uint64_t)(uintptr_t)x->op ^ (uint64_t)(uintptr_t)x->attr * 31 ^ (uint64_t)x->shape << 40 ^ x->output;
+    uint32_t n;
+    const uint32_t *in = tg__inputs(p->t, x, &n);
+    for (uint32_t i = 0; i < n; i++) h = (h ^ same_of(p, in[i])) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+static bool may_merge(const tg__node *n) { return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->n_in != TG__WIDE; }
+
+static uint32_t find_same(tg__planner *p, uint32_t local) {
+    uint32_t mask = p->table_cap - 1, at = (uint32_t)node_hash(p, local) & mask;
+    for (; p->table[at] != TG__NONE; at = (at + 1) & mask)
+        if (equal_nodes(p, p->table[at], local)) return p->table[at];
+    p->table[at] = local;
+    return local;
+}
+
+static bool start_table(tg__planner *p) {
+    uint32_t size = 64;
+    while (size < 2 * p->live.n) size *= 2;
+    if (p->table_cap != size) {
+        tg__free(p->table);
+        p->table_cap = 0;
+        if (!(p->table = tg__alloc(size * sizeof *p->table))) return false;
+        p->table_cap = size;
+    }
+    memset(p->table, 0xff, p->table_cap * sizeof *p->table);
+    return true;
+}
+
+/* ------------------------------------------------------------------ views */
+
+static bool set_view(tg__planner *p, uint32_t x, uint32_t src, const tg_view_args *v) {
+    tg__lnode *n = &p->nodes[x];
+    n->src = src;
+    if (v->offset == 0 && numel_of(p, x) == numel_of(p, src) && tg__is_packed(v->out_shape, v->out_strides)) {
+        n->view = TG__NONE;
+        return true;
+    }
+    if (!tg__grow(&p->views, &p->views_cap, p->n_views + 1, sizeof *p->views)) return false;
+    p->views[p->n_views].offset = v->offset;
+    memcpy(p->views[p->n_views].strides, v->out_strides, sizeof p->views[0].strides);
+    n->view = p->n_views++;
+    return true;
+}
+
+static bool fuse_view(tg__planner *p, uint32_t x, const tg__node *node) {
+    uint32_t in = same_of(p, node->u.in[0]);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        const tg_shape *in_shape = &tg__shape_at(p->t, p->nodes[in].shape)->shape;
+        int64_t in_strides[TG_MAX_RANK] = {0}, out_strides[TG_MAX_RANK] = {0};
+        int64_t offset = tg__lnode_strides(p, in, in_shape, in_strides);
+        tg_view_args v = {in_shape, &tg__shape_at(p->t, node->shape)->shape, in_strides, node->attr, out_strides, 0};
+        if (node->op->view(&v)) {
+            v.offset += offset;
+            return set_view(p, x, p->nodes[in].src, &v);
+        }
+        if ((in = packed_copy(p, in)) == TG__NONE) return false;
+    }
+    tg__fail_node(p->t, TG_EINTERNAL, p->live.ids[x], "the view of packed memory was refused");
+    return false;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+/* Whether elementwise node reading x gets it from a register of block g. */
+static bool in_register(const tg__planner *p, uint32_t x, uint32_t g, int64_t numel) {
+    const tg__lnode *n = &p->nodes[x];
+    uint32_t src = n->src;
+    return n->view == TG__NONE && p->nodes[src].group == g && p->nodes[src].kind == TG__L_MICRO && numel_of(p, src) == numel && numel_of(p, x) == numel;
+}
+
+typedef struct inputs {
+    uint32_t x[TG_MICRO_INPUTS];
+    int n;
+} inputs;
+
+/* Whether all that the node needs exists before block g or in it. */
+static bool fits(const tg__planner *p, const inputs *in, uint32_t g, int64_t numel) {
+    const tg__group *b = &p->groups[g];
+    if (b->kind != TG__G_BLOCK || b->numel != numel || b->n_nodes >= MAX_MICRO_OPS) return false;
+    uint32_t more = 0;
+    for (int i = 0; i < in->n; i++) {
+        uint32_t m = maker(p, in->x[i]);
+        if (in_register(p, in->x[i], g, numel)) continue;
+        if (m != TG__NONE && m >= g) return false;
+        more += p->nodes[p->nodes[in->x[i]].src].seen_in != g;
+    }
+    return b->n_streams + more <= (numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS);
+}
+
+static uint32_t choose_block(const tg__planner *p, const inputs *in, int64_t numel) {
+    uint32_t best = TG__NONE;
+    for (int i = 0; i < in->n; i++) { /* the block that makes an input */
+        uint32_t g = maker(p, in->x[i]);
+        if (g != TG__NONE && later(g, best) && in_register(p, in->x[i], g, numel) && fits(p, in, g, numel)) best = g;
+    }
+    for (int i = 0; i < in->n && best == TG__NONE; i++) { /* one that reads an input */
+        uint32_t g = p->nodes[p->nodes[in->x[i]].src].seen_in;
+        if (g != TG__NONE && numel_of(p, in->x[i]) == numel && fits(p, in, g, numel)) best = g;
+    }
+    return best;
+}
+
+static bool fuse_micro(tg__planner *p, uint32_t x, const tg__node *node) {
+    inputs in = {.n = node->op->source_fn ? 0 : node->n_in};
+    for (int i = 0; i < in.n; i++) in.x[i] = same_of(p, node->u.in[i]);
+    int64_t numel = numel_of(p, x);
+    uint32_t g = choose_block(p, &in, numel);
+    if (g == TG__NONE) {
+        if ((g = new_group(p, TG__G_BLOCK, x, numel)) == TG__NONE) return false;
+    } else {
+        join(p, g, x);
+    }
+    for (int i = 0; i < in.n; i++) {
+        tg__lnode *src = &p->nodes[p->nodes[in.x[i]].src];
+        if (in_register(p, in.x[i], g, numel)) continue;
+        src->stored = true;
+        if (src->seen_in == g) continue;
+        src->seen_in = g;
+        p->groups[g].n_streams++;
+    }
+    return true;
+}
+
+/* Reductions over the trailing axes of what a block makes. The segment is the number of elements that one fold takes. */
+static int64_t trailing_segment(const tg_shape *s, const tg_axes *axes) {
+    uint32_t reduced = 0;
+    if (axes->n < 0) reduced = ~0u;
+    for (int i = 0; i < axes->n; i++) reduced |= 1u << axes->axis[i];
+    int64_t segment = 1;
+    int a = s->rank - 1;
+    for (; a >= 0 && (reduced >> a & 1 || s->dims[a] == 1); a--) segment *= s->dims[a];
+    for (; a >= 0; a--)
+        if (reduced >> a & 1 && s->dims[a] != 1) return 0;
+    return segment;
+}
+
+static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
+    uint32_t in = same_of(p, node->u.in[0]), g = maker(p, in);
+    int64_t numel = numel_of(p, in);
+    const tg_fold_attr *attr = node->attr;
+    if (g == TG__NONE || numel == 0 || !in_register(p, in, g, numel) || p->groups[g].n_nodes >= MAX_MICRO_OPS) return false;
+    int64_t segment = trailing_segment(&tg__shape_at(p->t, p->nodes[in].shape)->shape, &attr->axes);
+    tg__group *b = &p->groups[g];
+    if (!segment || (b->segment && b->segment != segment) || !tg__kernels_get()->fold[node->op->fold - TG_FOLD_SUM][node->dtype]) return false;
+    b->segment = segment;
+    join(p, g, x);
+    p->nodes[x].kind = TG__L_TAIL;
+    p->nodes[x].stored = true;
+    return true;
+}
+
+/* ------------------------------------------------------------------ kernels */
+
+static bool kernel_takes(const tg__planner *p, const tg_op *op, uint32_t x) {
+    if (op->flags & TG_OP_STRIDED) return !is_constant(p, x) || numel_of(p, x) == 1;
+    return lies_packed(p, x);
+}
+
+uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x) { return kernel_takes(p, op, x) ? x : p->nodes[x].pack; }
+
+static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
+    uint32_t count;
+    const uint32_t *in = tg__inputs(p->t, node, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t y = same_of(p, in[i]);
+        if (!kernel_takes(p, node->op, y) && packed_copy(p, y) == TG__NONE) return false;
+        p->nodes[p->nodes[y].src].stored = true;
+    }
+    uint32_t g = new_group(p, TG__G_KERNEL, x, numel_of(p, x));
+    if (g == TG__NONE) return false;
+    p->groups[g].can_fail = node->op->flags & TG_OP_CAN_FAIL;
+    p->nodes[x].stored = true;
+    return true;
+}
+
+/* ------------------------------------------------------------------ the sweep */
+
+static bool start_nodes(tg__planner *p) {
+    tg__live *l = &p->live;
+    uint64_t most = 2 * (uint64_t)l->n + p->t->n_effects + 16;
+    if (!tg__grow(&p->nodes, &p->nodes_cap, most, sizeof *p->nodes) || !start_table(p)) return false;
+    p->n_nodes = l->n;
+    p->n_groups = p->n_views = 0;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const tg__node *n = node_at(p, i);
+        p->nodes[i] = (tg__lnode){.same = i, .src = i, .view = TG__NONE, .group = TG__NONE, .pack = TG__NONE, .storage = TG__NONE, .shape = n->shape,
+                                  .seen_in = TG__NONE, .kind = TG__L_LEAF, .dtype = n->dtype};
+    }
+    return true;
+}
+
+static bool fuse_node(tg__planner *p, uint32_t x) {
+    const tg__node *node = node_at(p, x);
+    tg__lnode *n = &p->nodes[x];
+    if (tg__node_is_leaf(node)) return true;
+    if (may_merge(node) && (n->same = find_same(p, x)) != x) return true;
+    if (node->op->micro || node->op->source_fn) {
+        n->kind = TG__L_MICRO;
+        return fuse_micro(p, x, node);
+    }
+    if (node->op->view) {
+        n->kind = TG__L_VIEW;
+        return fuse_view(p, x, node);
+    }
+    if (node->op == &tg__op_output) {
+        n->kind = TG__L_OUTPUT;
+        n->stored = true;
+        n->group = p->nodes[same_of(p, node->u.in[0])].group;
+        return true;
+    }
+    if (node->op->fold && fuse_tail(p, x, node)) return true;
+    n->kind = TG__L_KERNEL;
+    return fuse_kernel(p, x, node);
+}
+
+/* ------------------------------------------------------------------ what stays after the run */
+
+static bool keep_root(tg__planner *p, uint32_t local) {
+    uint32_t x = p->nodes[local].same;
+    if (p->nodes[x].kind == TG__L_LEAF) return true;
+    if (!lies_packed(p, x) || p->nodes[p->nodes[x].src].kind == TG__L_LEAF) { /* a view is kept as a packed copy */
+        if ((x = packed_copy(p, x)) == TG__NONE) return false;
+    }
+    tg__lnode *src = &p->nodes[p->nodes[x].src];
+    src->stored = src->keep = p->nodes[local].keep = true;
+    return true;
+}
+
+#define KEPT_ELEMENTS 16 /* values of a step so small are kept in any case */
+
+static bool choose_kept(tg__planner *p) {
+    for (uint32_t i = 0; i < p->n_roots; i++)
+        if (p->mode != TG__STEP || i >= p->t->n_effects)
+            if (!keep_root(p, p->t->local[p->roots[i]])) return false;
+    for (uint32_t i = 0; i < p->live.n; i++) {
+        const tg__node *n = node_at(p, i);
+        tg__lnode *l = &p->nodes[i];
+        if (n->flags & TG__KEEP && !keep_root(p, i)) return false;
+        if (l->same != i || l->kind == TG__L_LEAF || l->kind == TG__L_VIEW) continue;
+        if (p->mode == TG__STEP && numel_of(p, i) <= KEPT_ELEMENTS) l->stored = l->keep = true;
+    }
+    if (p->mode == TG__ASK)
+        for (uint32_t i = 0; i < p->live.n; i++)
+            if (p->nodes[i].stored && p->nodes[i].kind != TG__L_LEAF) p->nodes[i].keep = true;
+    return true;
+}
+
+/* The new value of each variable, packed, in memory of its own. */
+static bool plan_effects(tg__planner *p) {
+    if (p->mode != TG__STEP) return true;
+    tg_tape *t = p->t;
+    if (!tg__grow(&p->effects, &p->effects_cap, t->n_effects, sizeof *p->effects)) return false;
+    for (uint32_t i = 0; i < t->n_effects; i++) {
+        const tg__effect *e = &t->effects[i];
+        uint32_t x = p->nodes[t->local[e->value]].same, src = p->nodes[x].src;
+        bool fresh = lies_packed(p, x) && p->nodes[src].kind != TG__L_LEAF;
+        for (uint32_t k = 0; k < i && fresh; k++) fresh = p->effects[k].value != src;
+        if (!fresh) {
+            p->nodes[x].pack = TG__NONE; /* a copy of its own */
+            if ((src = packed_copy(p, x)) == TG__NONE) return false;
+        }
+        p->nodes[src].stored = true;
+        if (p->nodes[src].group != TG__NONE) p->groups[p->nodes[src].group].writes = true;
+        uint32_t read = TG__NONE;
+        if (e->target != TG__NONE) {
+            uint32_t local = t->local[e->target];
+            if (local < p->live.n && p->live.ids[local] == e->target) read = local;
+        }
+        p->effects[i] = (tg__effect_plan){src, read, false};
+    }
+    return true;
+}
+
+bool tg__fuse(tg__planner *p) {
+    if (!start_nodes(p)) return false;
+    for (uint32_t i = 0; i < p->live.n; i++)
+        if (!fuse_node(p, i)) return false;
+    return choose_kept(p) && plan_effects(p);
+}

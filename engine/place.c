@@ -1,0 +1,108 @@
+/* Placing: where in the pool each stored value lies. One sweep over the steps: the values that a step writes take the first hole that
+ * is large enough, or the place of an input that dies there and is read element for element; then the holes of the dead open. */
+#include "planner.h"
+
+#define ALIGN 64
+
+static int64_t rounded(int64_t bytes) { return bytes <= 0 ? ALIGN : (bytes + ALIGN - 1) & ~(int64_t)(ALIGN - 1); }
+
+static bool open_hole(tg__planner *p, int64_t offset, int64_t bytes) {
+    uint32_t i = p->n_holes;
+    while (i > 0 && p->holes[i - 1].offset > offset) i--;
+    bool joins_before = i > 0 && p->holes[i - 1].offset + p->holes[i - 1].bytes == offset;
+    bool joins_after = i < p->n_holes && offset + bytes == p->holes[i].offset;
+    if (joins_before && joins_after) {
+        p->holes[i - 1].bytes += bytes + p->holes[i].bytes;
+        memmove(p->holes + i, p->holes + i + 1, (--p->n_holes - i) * sizeof *p->holes);
+    } else if (joins_before) {
+        p->holes[i - 1].bytes += bytes;
+    } else if (joins_after) {
+        p->holes[i] = (tg__hole){offset, bytes + p->holes[i].bytes};
+    } else {
+        if (!tg__grow(&p->holes, &p->holes_cap, p->n_holes + 1, sizeof *p->holes)) return false;
+        memmove(p->holes + i + 1, p->holes + i, (p->n_holes++ - i) * sizeof *p->holes);
+        p->holes[i] = (tg__hole){offset, bytes};
+    }
+    return true;
+}
+
+/* The smallest hole that is large enough, else the end of the pool (after taking in a hole that ends there). */
+static int64_t take(tg__planner *p, int64_t bytes) {
+    uint32_t best = TG__NONE;
+    for (uint32_t i = 0; i < p->n_holes; i++)
+        if (p->holes[i].bytes >= bytes && (best == TG__NONE || p->holes[i].bytes < p->holes[best].bytes)) best = i;
+    int64_t end = (int64_t)p->draft.pool_bytes;
+    if (best == TG__NONE) {
+        int64_t offset = end;
+        if (p->n_holes && p->holes[p->n_holes - 1].offset + p->holes[p->n_holes - 1].bytes == end) offset = p->holes[--p->n_holes].offset;
+        p->draft.pool_bytes = (size_t)(offset + bytes);
+        return offset;
+    }
+    int64_t offset = p->holes[best].offset;
+    p->holes[best].offset += bytes;
+    p->holes[best].bytes -= bytes;
+    if (!p->holes[best].bytes) memmove(p->holes + best, p->holes + best + 1, (--p->n_holes - best) * sizeof *p->holes);
+    return offset;
+}
+
+/* An input of block step `step` that dies there and whose memory output `o` can take over. */
+static uint32_t dying_input(const tg__planner *p, const tg__block *b, uint32_t step, const tg__out *o) {
+    const tg__storage *st = p->draft.storages;
+    for (uint32_t i = 0; i < b->n_streams; i++) {
+        const tg__stream *in = &p->draft.streams[b->streams + i];
+        const tg__storage *s = &st[in->storage];
+        if (s->cls == TG__ST_POOL && s->last == step && s->def < step && rounded(s->bytes) == rounded(st[o->storage].bytes) &&
+            in->size == o->size && s->ref != TG__NONE && tg__only_reads_in_place(p, step, in->storage, o->written))
+            return in->storage;
+    }
+    return TG__NONE;
+}
+
+/* A storage that was taken over leaves no hole: its last step is set to none. */
+static void take_over(tg__planner *p, uint32_t step) {
+    const tg__step *s = &p->draft.steps[step];
+    if (s->kind != TG__BLOCK) return;
+    const tg__block *b = &p->draft.blocks[s->index];
+    for (uint32_t i = 0; i < b->n_outs; i++) {
+        const tg__out *o = &p->draft.outs[b->outs + i];
+        tg__storage *to = &p->draft.storages[o->storage];
+        if (to->cls != TG__ST_POOL) continue;
+        uint32_t from = dying_input(p, b, step, o);
+        if (from == TG__NONE) continue;
+        to->offset = p->draft.storages[from].offset;
+        p->draft.storages[from].last = TG__NONE;
+    }
+}
+
+static bool start_deaths(tg__planner *p) {
+    uint32_t steps = p->draft.n_steps, n = p->draft.n_storages;
+    if (!tg__grow(&p->deaths, &p->deaths_cap, steps, sizeof *p->deaths) || !tg__grow(&p->death_next, &p->death_next_cap, n, sizeof *p->death_next))
+        return false;
+    for (uint32_t i = 0; i < steps; i++) p->deaths[i] = TG__NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        tg__storage *s = &p->draft.storages[i];
+        s->offset = -1;
+        if (s->cls != TG__ST_POOL) continue;
+        p->death_next[i] = p->deaths[s->last];
+        p->deaths[s->last] = i;
+    }
+    return true;
+}
+
+bool tg__place(tg__planner *p) {
+    p->n_holes = 0;
+    if (!start_deaths(p)) return false;
+    uint32_t next = 0;
+    for (uint32_t step = 0; step < p->draft.n_steps; step++) {
+        take_over(p, step);
+        for (; next < p->draft.n_storages; next++) { /* storages were made in the order of their steps; leaves are among them */
+            tg__storage *s = &p->draft.storages[next];
+            if (s->cls == TG__ST_LEAF) continue;
+            if (s->def > step) break;
+            if (s->cls == TG__ST_POOL && s->offset < 0) s->offset = take(p, rounded(s->bytes));
+        }
+        for (uint32_t i = p->deaths[step]; i != TG__NONE; i = p->death_next[i])
+            if (p->draft.storages[i].last == step && !open_hole(p, p->draft.storages[i].offset, rounded(p->draft.storages[i].bytes))) return false;
+    }
+    return true;
+}
