@@ -126,6 +126,10 @@ extern "C" {
 #define TG_ALL_AXES ((tg_axes){-1, {0}})
 #endif
 
+/* Ends of a slice (tg_slice): past the last element, and before the first one. */
+#define TG_END INT64_MAX
+#define TG_BEGIN INT64_MIN
+
 /* The caller's memory: packed, row-major. The pointer is read only while the call that takes the array runs, unless that
  * call says otherwise. */
 typedef struct tg_array {

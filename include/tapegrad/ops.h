@@ -1,0 +1,830 @@
+/* tapegrad/ops.h: every op as a function; made by tools/gen-ops from the files of ops/; change those and run make.
+ *
+ * Each op is a function of tensors that records one node and computes nothing, and stands here three times: the _at form takes
+ * the caller's place first; the plain function is for function pointers and other languages; the macro passes your line. */
+#ifndef TAPEGRAD_OPS_H
+#define TAPEGRAD_OPS_H
+
+#include "core.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* tg_add: the sum of two tensors.
+ *    y = a + b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
+ *  Gradient: da = g, db = g
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_add_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_add(tg_tensor a, tg_tensor b);
+#define tg_add(...) tg_add_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sub: the difference of two tensors.
+ *    y = a - b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
+ *  Gradient: da = g, db = -g
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sub_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_sub(tg_tensor a, tg_tensor b);
+#define tg_sub(...) tg_sub_at(TG_HERE, __VA_ARGS__)
+
+/* tg_mul: the product of two tensors, element by element.
+ *    y = a b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
+ *  Gradient: da = g b, db = g a
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_mul_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_mul(tg_tensor a, tg_tensor b);
+#define tg_mul(...) tg_mul_at(TG_HERE, __VA_ARGS__)
+
+/* tg_div: the quotient of two tensors, element by element.
+ *    y = a / b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers are rounded towards 0, and divided by 0 give 0
+ *  Gradient: da = g / b, db = -g y / b
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_div_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_div(tg_tensor a, tg_tensor b);
+#define tg_div(...) tg_div_at(TG_HERE, __VA_ARGS__)
+
+/* tg_scale: a tensor times a number. The number is data: a new value makes no new plan.
+ *    y = s x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = s g
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_scale_at(const char *site, tg_tensor x, double s);
+TG_EXPORT tg_tensor tg_scale(tg_tensor x, double s);
+#define tg_scale(...) tg_scale_at(TG_HERE, __VA_ARGS__)
+
+/* tg_add_scalar: a tensor plus a number. The number is data: a new value makes no new plan.
+ *    y = x + s
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_add_scalar_at(const char *site, tg_tensor x, double s);
+TG_EXPORT tg_tensor tg_add_scalar(tg_tensor x, double s);
+#define tg_add_scalar(...) tg_add_scalar_at(TG_HERE, __VA_ARGS__)
+
+/* tg_neg: the negative.
+ *    y = -x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = -g
+ *  Errors:   TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_neg_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_neg(tg_tensor x);
+#define tg_neg(...) tg_neg_at(TG_HERE, __VA_ARGS__)
+
+/* tg_abs: the absolute value.
+ *    y = |x|
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = g sign(x), so 0 where x = 0
+ *  Errors:   TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_abs_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_abs(tg_tensor x);
+#define tg_abs(...) tg_abs_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sign: 1, -1 or 0 by the sign; NaN for NaN.
+ *    y = x / |x|, 0 where x = 0
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sign_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_sign(tg_tensor x);
+#define tg_sign(...) tg_sign_at(TG_HERE, __VA_ARGS__)
+
+/* tg_square: the square.
+ *    y = x^2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = 2 g x
+ *  Errors:   TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_square_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_square(tg_tensor x);
+#define tg_square(...) tg_square_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sqrt: the square root; NaN where x < 0.
+ *    y = x^(1/2)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (2 y); infinite where x = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sqrt_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_sqrt(tg_tensor x);
+#define tg_sqrt(...) tg_sqrt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_rsqrt: one over the square root; NaN where x < 0.
+ *    y = x^(-1/2)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = -g y / (2 x)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_rsqrt_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_rsqrt(tg_tensor x);
+#define tg_rsqrt(...) tg_rsqrt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_reciprocal: one over x.
+ *    y = 1 / x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = -g y^2
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_reciprocal_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_reciprocal(tg_tensor x);
+#define tg_reciprocal(...) tg_reciprocal_at(TG_HERE, __VA_ARGS__)
+
+/* tg_pow: a to the power of b; NaN where a < 0 and b is no whole number.
+ *    y = a^b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g b a^(b-1), 0 where b = 0; db = g y log(a), 0 where a = 0, NaN where a < 0
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_pow_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_pow(tg_tensor a, tg_tensor b);
+#define tg_pow(...) tg_pow_at(TG_HERE, __VA_ARGS__)
+
+/* tg_maximum: the larger of two tensors, element by element; NaN if one is NaN.
+ *    y = max(a, b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both
+ *  Gradient: da = g where a >= b, else db = g
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_maximum_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_maximum(tg_tensor a, tg_tensor b);
+#define tg_maximum(...) tg_maximum_at(TG_HERE, __VA_ARGS__)
+
+/* tg_minimum: the smaller of two tensors, element by element; NaN if one is NaN.
+ *    y = min(a, b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both
+ *  Gradient: da = g where a <= b, else db = g
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_minimum_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_minimum(tg_tensor a, tg_tensor b);
+#define tg_minimum(...) tg_minimum_at(TG_HERE, __VA_ARGS__)
+
+/* tg_eq: whether two elements are equal; NaN equals nothing.
+ *    y = (a == b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_eq_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_eq(tg_tensor a, tg_tensor b);
+#define tg_eq(...) tg_eq_at(TG_HERE, __VA_ARGS__)
+
+/* tg_ne: whether two elements differ; NaN differs from everything.
+ *    y = (a != b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_ne_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_ne(tg_tensor a, tg_tensor b);
+#define tg_ne(...) tg_ne_at(TG_HERE, __VA_ARGS__)
+
+/* tg_lt: whether a is less than b; false if one is NaN.
+ *    y = (a < b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_lt_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_lt(tg_tensor a, tg_tensor b);
+#define tg_lt(...) tg_lt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_le: whether a is at most b; false if one is NaN.
+ *    y = (a <= b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_le_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_le(tg_tensor a, tg_tensor b);
+#define tg_le(...) tg_le_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gt: whether a is greater than b; false if one is NaN.
+ *    y = (a > b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_gt_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_gt(tg_tensor a, tg_tensor b);
+#define tg_gt(...) tg_gt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_ge: whether a is at least b; false if one is NaN.
+ *    y = (a >= b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   every dtype, the same for both -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_ge_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_ge(tg_tensor a, tg_tensor b);
+#define tg_ge(...) tg_ge_at(TG_HERE, __VA_ARGS__)
+
+/* tg_isnan: whether an element is NaN; false for whole numbers.
+ *    y = (x is NaN)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESTALE and TG_EARG for a bad handle
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_isnan_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_isnan(tg_tensor x);
+#define tg_isnan(...) tg_isnan_at(TG_HERE, __VA_ARGS__)
+
+/* tg_isfinite: whether an element is a finite number; true for whole numbers.
+ *    y = (x is neither NaN nor infinite)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESTALE and TG_EARG for a bad handle
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_isfinite_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_isfinite(tg_tensor x);
+#define tg_isfinite(...) tg_isfinite_at(TG_HERE, __VA_ARGS__)
+
+/* tg_and: whether both are true.
+ *    y = (a and b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_and_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_and(tg_tensor a, tg_tensor b);
+#define tg_and(...) tg_and_at(TG_HERE, __VA_ARGS__)
+
+/* tg_or: whether at least one is true.
+ *    y = (a or b)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_or_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_or(tg_tensor a, tg_tensor b);
+#define tg_or(...) tg_or_at(TG_HERE, __VA_ARGS__)
+
+/* tg_xor: whether exactly one is true.
+ *    y = (a and not b, or b and not a)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_xor_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_xor(tg_tensor a, tg_tensor b);
+#define tg_xor(...) tg_xor_at(TG_HERE, __VA_ARGS__)
+
+/* tg_not: the opposite.
+ *    y = (not x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   bool
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_not_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_not(tg_tensor x);
+#define tg_not(...) tg_not_at(TG_HERE, __VA_ARGS__)
+
+/* tg_exp: e to the power of x.
+ *    y = e^x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g y
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_exp_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_exp(tg_tensor x);
+#define tg_exp(...) tg_exp_at(TG_HERE, __VA_ARGS__)
+
+/* tg_expm1: e to the power of x, minus 1, also exact next to 0.
+ *    y = e^x - 1
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g e^x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_expm1_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_expm1(tg_tensor x);
+#define tg_expm1(...) tg_expm1_at(TG_HERE, __VA_ARGS__)
+
+/* tg_log: the natural logarithm; -infinity for 0, NaN where x < 0.
+ *    y = log x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_log_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_log(tg_tensor x);
+#define tg_log(...) tg_log_at(TG_HERE, __VA_ARGS__)
+
+/* tg_log1p: the natural logarithm of 1 + x, also exact next to 0.
+ *    y = log(1 + x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + x)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_log1p_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_log1p(tg_tensor x);
+#define tg_log1p(...) tg_log1p_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sin: the sine of x in radians.
+ *    y = sin x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g cos x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sin_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_sin(tg_tensor x);
+#define tg_sin(...) tg_sin_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cos: the cosine of x in radians.
+ *    y = cos x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = -g sin x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_cos_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_cos(tg_tensor x);
+#define tg_cos(...) tg_cos_at(TG_HERE, __VA_ARGS__)
+
+/* tg_tanh: the hyperbolic tangent.
+ *    y = (e^x - e^-x) / (e^x + e^-x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g (1 - y^2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_tanh_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_tanh(tg_tensor x);
+#define tg_tanh(...) tg_tanh_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sigmoid: the logistic function.
+ *    y = 1 / (1 + e^-x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g y (1 - y)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sigmoid_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_sigmoid(tg_tensor x);
+#define tg_sigmoid(...) tg_sigmoid_at(TG_HERE, __VA_ARGS__)
+
+/* tg_softplus: a smooth positive part; no overflow for large x.
+ *    y = log(1 + e^x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + e^-x)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Dugas, Bengio, Belisle, Nadeau, Garcia 2001, Incorporating second-order functional knowledge for better option
+ *            pricing */
+TG_EXPORT tg_tensor tg_softplus_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_softplus(tg_tensor x);
+#define tg_softplus(...) tg_softplus_at(TG_HERE, __VA_ARGS__)
+
+/* tg_relu: the positive part; NaN for NaN.
+ *    y = max(x, 0)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where x > 0, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Nair, Hinton 2010, Rectified linear units improve restricted Boltzmann machines */
+TG_EXPORT tg_tensor tg_relu_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_relu(tg_tensor x);
+#define tg_relu(...) tg_relu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_erf: the error function.
+ *    y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g 2 / sqrt(pi) e^(-x^2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_erf_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_erf(tg_tensor x);
+#define tg_erf(...) tg_erf_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gather: takes elements along an axis by their numbers, as many times as they stand in index: rows of an embedding.
+ *    y[..., i..., ...] = x[..., index[i...], ...]
+ *  Shapes:   x (..., n, ...), index (any) -> y (..., index's shape, ...)
+ *  Dtypes:   x every dtype; index i64 or i32
+ *  Gradient: dx = sum of g over the places where an element was taken to
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not in
+ *            [0, n): negative numbers do not count from the end
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_gather_at(const char *site, tg_tensor x, int64_t axis, tg_tensor index);
+TG_EXPORT tg_tensor tg_gather(tg_tensor x, int64_t axis, tg_tensor index);
+#define tg_gather(...) tg_gather_at(TG_HERE, __VA_ARGS__)
+
+/* tg_one_hot: rows with a single one, at the place that index says; all zeros where index is not in [0, n).
+ *    y[..., c] = 1 where index = c, else 0
+ *  Shapes:   index (...) -> y (..., n)
+ *  Dtypes:   index i64 or i32 -> dtype
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if index is not i64 or i32, or dtype is none; TG_EARG if n < 0
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_one_hot_at(const char *site, tg_tensor index, int64_t n, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_one_hot(tg_tensor index, int64_t n, tg_dtype dtype);
+#define tg_one_hot(...) tg_one_hot_at(TG_HERE, __VA_ARGS__)
+
+/* tg_concat: n tensors side by side along an axis that they have.
+ *    y = inputs side by side along an axis
+ *  Shapes:   n of (..., m_i, ...), all else equal -> y (..., sum of m_i, ...)
+ *  Dtypes:   every dtype, the same for all
+ *  Gradient: dx_i = its part of g
+ *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or n < 1
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_concat_at(const char *site, const tg_tensor *xs, int n, int64_t axis);
+TG_EXPORT tg_tensor tg_concat(const tg_tensor *xs, int n, int64_t axis);
+#define tg_concat(...) tg_concat_at(TG_HERE, __VA_ARGS__)
+
+/* tg_stack: n tensors of one shape side by side along a new axis, which is counted in the result.
+ *    y = inputs side by side along a new axis
+ *  Shapes:   n of (...) -> y of a rank more, n along the axis
+ *  Dtypes:   every dtype, the same for all
+ *  Gradient: dx_i = its part of g
+ *  Errors:   TG_ESHAPE if shapes differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or n < 1
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_stack_at(const char *site, const tg_tensor *xs, int n, int64_t axis);
+TG_EXPORT tg_tensor tg_stack(const tg_tensor *xs, int n, int64_t axis);
+#define tg_stack(...) tg_stack_at(TG_HERE, __VA_ARGS__)
+
+/* tg_mse: the mean squared difference of two tensors of one shape.
+ *    y = mean of (a - b)^2
+ *  Shapes:   a, b (the same, at least one element) -> y ()
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = 2 g (a - b) / (number of elements), db = -da
+ *  Errors:   TG_ESHAPE if the shapes differ (there is no broadcasting) or have no elements; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_mse_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_mse(tg_tensor a, tg_tensor b);
+#define tg_mse(...) tg_mse_at(TG_HERE, __VA_ARGS__)
+
+/* tg_zeros: all zeros. No memory is used, and what is known to be 0 is left out where that changes nothing.
+ *    y = 0
+ *  Shapes:   y shape
+ *  Dtypes:   every dtype
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_zeros_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_zeros(tg_tape *t, tg_shape shape, tg_dtype dtype);
+#define tg_zeros(...) tg_zeros_at(TG_HERE, __VA_ARGS__)
+
+/* tg_ones: all ones. No memory is used; a product with it is the other factor.
+ *    y = 1
+ *  Shapes:   y shape
+ *  Dtypes:   every dtype
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_ones_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_ones(tg_tape *t, tg_shape shape, tg_dtype dtype);
+#define tg_ones(...) tg_ones_at(TG_HERE, __VA_ARGS__)
+
+/* tg_full: the same number everywhere. It is data: a new value makes no new plan.
+ *    y = value
+ *  Shapes:   y shape
+ *  Dtypes:   every dtype; whole numbers are exact up to 2^53
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_full_at(const char *site, tg_tape *t, tg_shape shape, double value, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_full(tg_tape *t, tg_shape shape, double value, tg_dtype dtype);
+#define tg_full(...) tg_full_at(TG_HERE, __VA_ARGS__)
+
+/* tg_arange: the numbers from 0 to n - 1.
+ *    y[i] = i
+ *  Shapes:   y (n)
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if n < 0 or does not fit i32; TG_EDTYPE for another dtype
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_arange_at(const char *site, tg_tape *t, int64_t n, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_arange(tg_tape *t, int64_t n, tg_dtype dtype);
+#define tg_arange(...) tg_arange_at(TG_HERE, __VA_ARGS__)
+
+/* tg_matmul: the product of matrices, of batches of them, and of vectors.
+ *    y[..., i, j] = sum over k of a[..., i, k] b[..., k, j]
+ *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column, whose
+ *            axis of size 1 is dropped from y
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: da = g b^T, db = a^T g, summed over broadcast axes
+ *  Errors:   TG_ESHAPE if inner sizes differ, batch axes do not broadcast, or one is a number; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_matmul_at(const char *site, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_matmul(tg_tensor a, tg_tensor b);
+#define tg_matmul(...) tg_matmul_at(TG_HERE, __VA_ARGS__)
+
+/* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were recorded
+ *  before, not on threads.
+ *    y = lo + (hi - lo) u, 0 <= u < 1
+ *  Shapes:   y shape
+ *  Dtypes:   f32 (24 random bits), f64 (53)
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox4x32-10) */
+TG_EXPORT tg_tensor tg_uniform_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
+TG_EXPORT tg_tensor tg_uniform(tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
+#define tg_uniform(...) tg_uniform_at(TG_HERE, __VA_ARGS__)
+
+/* tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random tensors
+ *  were recorded before, not on threads.
+ *    y = mean + deviation z, z standard normal
+ *  Shapes:   y shape
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
+TG_EXPORT tg_tensor tg_normal_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation);
+TG_EXPORT tg_tensor tg_normal(tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation);
+#define tg_normal(...) tg_normal_at(TG_HERE, __VA_ARGS__)
+
+/* tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave the
+ *  call out when you evaluate. p = 0 gives x itself.
+ *    y = 0 with probability p, else x / (1 - p)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 - p) where x was kept, else 0
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
+ *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
+TG_EXPORT tg_tensor tg_dropout_at(const char *site, tg_tensor x, double p);
+TG_EXPORT tg_tensor tg_dropout(tg_tensor x, double p);
+#define tg_dropout(...) tg_dropout_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sum: the sum over axes, in a fixed order: bits do not depend on threads or layout. The sum of nothing is 0.
+ *    y = sum of x over the axes
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = g, broadcast
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_sum_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
+TG_EXPORT tg_tensor tg_sum(tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_sum(...) tg_sum_at(TG_HERE, __VA_ARGS__)
+
+/* tg_mean: the mean over axes.
+ *    y = (sum of x over the axes) / (elements in the sum)
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (elements in the sum), broadcast
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_mean_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
+TG_EXPORT tg_tensor tg_mean(tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_mean(...) tg_mean_at(TG_HERE, __VA_ARGS__)
+
+/* tg_max: the largest element over axes; NaN if there is one.
+ *    y = largest of x over the axes
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: dx = g / (number of largest elements) at each of them, else 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_max_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
+TG_EXPORT tg_tensor tg_max(tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_max(...) tg_max_at(TG_HERE, __VA_ARGS__)
+
+/* tg_min: the smallest element over axes; NaN if there is one.
+ *    y = smallest of x over the axes
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: dx = g / (number of smallest elements) at each of them, else 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_min_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
+TG_EXPORT tg_tensor tg_min(tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_min(...) tg_min_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argmax: where the largest element along an axis is: the lowest position if there are several, the first NaN if there is one.
+ *    y = position of the first largest element of x along the axis
+ *  Shapes:   x (any, the axis not of size 0) -> y without the axis
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_argmax_at(const char *site, tg_tensor x, int64_t axis);
+TG_EXPORT tg_tensor tg_argmax(tg_tensor x, int64_t axis);
+#define tg_argmax(...) tg_argmax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_where: a where the condition is true, b where it is false.
+ *    y = a if condition, else b
+ *  Shapes:   condition, a, b broadcast -> y
+ *  Dtypes:   condition bool; a and b of the same dtype, any
+ *  Gradient: da = g where the condition is true, db = g where it is false, else 0
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the condition is not bool or a and b differ
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_where_at(const char *site, tg_tensor condition, tg_tensor a, tg_tensor b);
+TG_EXPORT tg_tensor tg_where(tg_tensor condition, tg_tensor a, tg_tensor b);
+#define tg_where(...) tg_where_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cast: converts the elements to another dtype. x itself if it has it already.
+ *    y = x as dtype
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the range
+ *            becomes the end of the range, NaN 0. i64 to i32 and to u8 keep the low bits. To bool: x is not 0
+ *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
+ *  Errors:   TG_EDTYPE if dtype is none
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_cast_at(const char *site, tg_tensor x, tg_dtype dtype);
+TG_EXPORT tg_tensor tg_cast(tg_tensor x, tg_dtype dtype);
+#define tg_cast(...) tg_cast_at(TG_HERE, __VA_ARGS__)
+
+/* tg_stop_gradient: x as a constant: gradients end here.
+ *    y = x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: none flows
+ *  Errors:   TG_ESTALE and TG_EARG for a bad handle
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_stop_gradient_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_stop_gradient(tg_tensor x);
+#define tg_stop_gradient(...) tg_stop_gradient_at(TG_HERE, __VA_ARGS__)
+
+/* tg_slice: a part of one axis, by Python's rules: elements start, start + step, ... before stop. Negative numbers count from the
+ *  end, and what is out of range is clipped; TG_END as stop takes all to the end. With a step below 0, start TG_END is the last
+ *  element, and stop TG_BEGIN includes the first one. A view: no memory is used.
+ *    y[..., k, ...] = x[..., start + k step, ...]
+ *  Shapes:   x (..., n, ...) -> y (..., as many as are taken, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the elements that were taken, else 0; many slices of one tensor are added up in one pass
+ *  Errors:   TG_EARG if the axis is out of range or step is 0
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_slice_at(const char *site, tg_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step);
+TG_EXPORT tg_tensor tg_slice(tg_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step);
+#define tg_slice(...) tg_slice_at(TG_HERE, __VA_ARGS__)
+
+/* tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; NULL steps are all 1.
+ *    y[k0, k1, ...] = x[starts[0] + k0 steps[0], starts[1] + k1 steps[1], ...]
+ *  Shapes:   x (any) -> y of the same rank
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the elements that were taken, else 0
+ *  Errors:   TG_EARG if starts or stops is NULL or a step is 0
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_slice_box_at(const char *site, tg_tensor x, const int64_t *starts, const int64_t *stops, const int64_t *steps);
+TG_EXPORT tg_tensor tg_slice_box(tg_tensor x, const int64_t *starts, const int64_t *stops, const int64_t *steps);
+#define tg_slice_box(...) tg_slice_box_at(TG_HERE, __VA_ARGS__)
+
+/* tg_split: cuts an axis in n equal parts and fills outs[0..n) with them. They are slices: no memory is used.
+ *    outs[i] = x[..., i size / n .. (i + 1) size / n, ...]
+ *  Shapes:   x (..., size, ...) -> each (..., size / n, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the cotangents of the parts side by side
+ *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL; TG_ESHAPE if n does not divide the size
+ *  Source:   elementary */
+TG_EXPORT tg_status tg_split_at(const char *site, tg_tensor x, int64_t axis, int n, tg_tensor *outs);
+TG_EXPORT tg_status tg_split(tg_tensor x, int64_t axis, int n, tg_tensor *outs);
+#define tg_split(...) tg_split_at(TG_HERE, __VA_ARGS__)
+
+/* tg_softmax: probabilities from logits along an axis; no overflow.
+ *    y = e^x / (sum of e^x over the axis)
+ *  Shapes:   x (any, the axis not of size 0) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = y (g - sum of g y over the axis)
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
+TG_EXPORT tg_tensor tg_softmax_at(const char *site, tg_tensor x, int64_t axis);
+TG_EXPORT tg_tensor tg_softmax(tg_tensor x, int64_t axis);
+#define tg_softmax(...) tg_softmax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_log_softmax: the logarithm of tg_softmax, exact also for small probabilities.
+ *    y = x - log(sum of e^x over the axis)
+ *  Shapes:   x (any, the axis not of size 0) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g - e^y (sum of g over the axis)
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
+TG_EXPORT tg_tensor tg_log_softmax_at(const char *site, tg_tensor x, int64_t axis);
+TG_EXPORT tg_tensor tg_log_softmax(tg_tensor x, int64_t axis);
+#define tg_log_softmax(...) tg_log_softmax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cross_entropy_each: the negative log-probability of each row's label under softmax; no overflow.
+ *    y = log(sum of e^logits) - logits[label], for each row
+ *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (...)
+ *  Dtypes:   logits f32, f64; labels i64, i32
+ *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g
+ *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in [0, C)
+ *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
+TG_EXPORT tg_tensor tg_cross_entropy_each_at(const char *site, tg_tensor logits, tg_tensor labels);
+TG_EXPORT tg_tensor tg_cross_entropy_each(tg_tensor logits, tg_tensor labels);
+#define tg_cross_entropy_each(...) tg_cross_entropy_each_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cross_entropy: the mean negative log-probability of the labels under softmax: the loss of a classifier. No overflow.
+ *    y = mean over the rows of log(sum of e^logits) - logits[label]
+ *  Shapes:   logits (..., C), C >= 1, labels (...), at least one -> y ()
+ *  Dtypes:   logits f32, f64; labels i64, i32
+ *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g / (number of rows)
+ *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a
+ *            label is not in [0, C)
+ *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
+TG_EXPORT tg_tensor tg_cross_entropy_at(const char *site, tg_tensor logits, tg_tensor labels);
+TG_EXPORT tg_tensor tg_cross_entropy(tg_tensor logits, tg_tensor labels);
+#define tg_cross_entropy(...) tg_cross_entropy_at(TG_HERE, __VA_ARGS__)
+
+/* tg_reshape: the same elements, in row-major order, in another shape. One dimension may be -1: what is left.
+ *    y = the elements of x, in order, in another shape
+ *  Shapes:   x (any) -> y shape
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g in the shape of x
+ *  Errors:   TG_ESHAPE if the shape has not as many elements as x, or x has no elements and a dimension is -1
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_reshape_at(const char *site, tg_tensor x, tg_shape shape);
+TG_EXPORT tg_tensor tg_reshape(tg_tensor x, tg_shape shape);
+#define tg_reshape(...) tg_reshape_at(TG_HERE, __VA_ARGS__)
+
+/* tg_squeeze: drops axes of size 1.
+ *    y = x without axes of size 1
+ *  Shapes:   x (any) -> y without the axes
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g in the shape of x
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if its size is not 1
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_squeeze_at(const char *site, tg_tensor x, tg_axes axes);
+TG_EXPORT tg_tensor tg_squeeze(tg_tensor x, tg_axes axes);
+#define tg_squeeze(...) tg_squeeze_at(TG_HERE, __VA_ARGS__)
+
+/* tg_unsqueeze: adds axes of size 1; they are counted in the result.
+ *    y = x with new axes of size 1
+ *  Shapes:   x (any) -> y of a higher rank
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g in the shape of x
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if the rank would be more than 8
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_unsqueeze_at(const char *site, tg_tensor x, tg_axes axes);
+TG_EXPORT tg_tensor tg_unsqueeze(tg_tensor x, tg_axes axes);
+#define tg_unsqueeze(...) tg_unsqueeze_at(TG_HERE, __VA_ARGS__)
+
+/* tg_transpose: swaps the last two axes.
+ *    y[..., i, j] = x[..., j, i]
+ *  Shapes:   x (..., m, n) -> y (..., n, m)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g with the last two axes swapped
+ *  Errors:   TG_ESHAPE if the rank is less than 2
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_transpose_at(const char *site, tg_tensor x);
+TG_EXPORT tg_tensor tg_transpose(tg_tensor x);
+#define tg_transpose(...) tg_transpose_at(TG_HERE, __VA_ARGS__)
+
+/* tg_permute: the axes in another order.
+ *    axis i of y = axis axes[i] of x
+ *  Shapes:   x (any) -> y with the dimensions in that order
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g with its axes put back
+ *  Errors:   TG_EARG if the axes are not all axes of x in some order
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_permute_at(const char *site, tg_tensor x, tg_axes axes);
+TG_EXPORT tg_tensor tg_permute(tg_tensor x, tg_axes axes);
+#define tg_permute(...) tg_permute_at(TG_HERE, __VA_ARGS__)
+
+/* tg_expand: repeats x to a shape that it broadcasts to. No memory is used: it is a view.
+ *    y = x, repeated along axes of size 1 and new axes in front
+ *  Shapes:   x broadcasts to shape -> y shape
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g summed over what was repeated
+ *  Errors:   TG_ESHAPE if x does not broadcast to shape
+ *  Source:   elementary */
+TG_EXPORT tg_tensor tg_expand_at(const char *site, tg_tensor x, tg_shape shape);
+TG_EXPORT tg_tensor tg_expand(tg_tensor x, tg_shape shape);
+#define tg_expand(...) tg_expand_at(TG_HERE, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

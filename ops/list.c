@@ -1,0 +1,178 @@
+/* ops/list.c: every op of the library, made by tools/gen-ops from the files of ops/; change those and run make. */
+#include <string.h>
+
+#include "tapegrad/op.h"
+
+extern const tg_op tg__op_abs;
+extern const tg_op tg__op_accumulate;
+extern const tg_op tg__op_add;
+extern const tg_op tg__op_and;
+extern const tg_op tg__op_arange;
+extern const tg_op tg__op_argmax;
+extern const tg_op tg__op_cast_bool;
+extern const tg_op tg__op_cast_f32;
+extern const tg_op tg__op_cast_f64;
+extern const tg_op tg__op_cast_i32;
+extern const tg_op tg__op_cast_i64;
+extern const tg_op tg__op_cast_u8;
+extern const tg_op tg__op_concat;
+extern const tg_op tg__op_cos;
+extern const tg_op tg__op_cross_entropy;
+extern const tg_op tg__op_cross_entropy_each;
+extern const tg_op tg__op_cross_entropy_grad;
+extern const tg_op tg__op_div;
+extern const tg_op tg__op_eq;
+extern const tg_op tg__op_erf;
+extern const tg_op tg__op_exp;
+extern const tg_op tg__op_expand;
+extern const tg_op tg__op_expm1;
+extern const tg_op tg__op_gather;
+extern const tg_op tg__op_gather_grad;
+extern const tg_op tg__op_ge;
+extern const tg_op tg__op_gt;
+extern const tg_op tg__op_identity;
+extern const tg_op tg__op_isfinite;
+extern const tg_op tg__op_isnan;
+extern const tg_op tg__op_le;
+extern const tg_op tg__op_log;
+extern const tg_op tg__op_log1p;
+extern const tg_op tg__op_log_softmax;
+extern const tg_op tg__op_lt;
+extern const tg_op tg__op_matmul;
+extern const tg_op tg__op_max;
+extern const tg_op tg__op_maximum;
+extern const tg_op tg__op_mean;
+extern const tg_op tg__op_min;
+extern const tg_op tg__op_minimum;
+extern const tg_op tg__op_mse;
+extern const tg_op tg__op_mul;
+extern const tg_op tg__op_ne;
+extern const tg_op tg__op_neg;
+extern const tg_op tg__op_normal;
+extern const tg_op tg__op_not;
+extern const tg_op tg__op_one_hot;
+extern const tg_op tg__op_or;
+extern const tg_op tg__op_permute;
+extern const tg_op tg__op_pow;
+extern const tg_op tg__op_reciprocal;
+extern const tg_op tg__op_relu;
+extern const tg_op tg__op_reshape;
+extern const tg_op tg__op_rsqrt;
+extern const tg_op tg__op_sigmoid;
+extern const tg_op tg__op_sign;
+extern const tg_op tg__op_sin;
+extern const tg_op tg__op_slice;
+extern const tg_op tg__op_softmax;
+extern const tg_op tg__op_softplus;
+extern const tg_op tg__op_sqrt;
+extern const tg_op tg__op_square;
+extern const tg_op tg__op_squeeze;
+extern const tg_op tg__op_stack;
+extern const tg_op tg__op_stop_gradient;
+extern const tg_op tg__op_sub;
+extern const tg_op tg__op_sum;
+extern const tg_op tg__op_tanh;
+extern const tg_op tg__op_transpose;
+extern const tg_op tg__op_uniform;
+extern const tg_op tg__op_unsqueeze;
+extern const tg_op tg__op_where;
+extern const tg_op tg__op_xor;
+
+extern const tg_op *const tg__op_list[];
+const tg_op *const tg__op_list[] = {
+    &tg__op_abs,
+    &tg__op_accumulate,
+    &tg__op_add,
+    &tg__op_and,
+    &tg__op_arange,
+    &tg__op_argmax,
+    &tg__op_cast_bool,
+    &tg__op_cast_f32,
+    &tg__op_cast_f64,
+    &tg__op_cast_i32,
+    &tg__op_cast_i64,
+    &tg__op_cast_u8,
+    &tg__op_concat,
+    &tg__op_cos,
+    &tg__op_cross_entropy,
+    &tg__op_cross_entropy_each,
+    &tg__op_cross_entropy_grad,
+    &tg__op_div,
+    &tg__op_eq,
+    &tg__op_erf,
+    &tg__op_exp,
+    &tg__op_expand,
+    &tg__op_expm1,
+    &tg__op_gather,
+    &tg__op_gather_grad,
+    &tg__op_ge,
+    &tg__op_gt,
+    &tg__op_identity,
+    &tg__op_isfinite,
+    &tg__op_isnan,
+    &tg__op_le,
+    &tg__op_log,
+    &tg__op_log1p,
+    &tg__op_log_softmax,
+    &tg__op_lt,
+    &tg__op_matmul,
+    &tg__op_max,
+    &tg__op_maximum,
+    &tg__op_mean,
+    &tg__op_min,
+    &tg__op_minimum,
+    &tg__op_mse,
+    &tg__op_mul,
+    &tg__op_ne,
+    &tg__op_neg,
+    &tg__op_normal,
+    &tg__op_not,
+    &tg__op_one_hot,
+    &tg__op_or,
+    &tg__op_permute,
+    &tg__op_pow,
+    &tg__op_reciprocal,
+    &tg__op_relu,
+    &tg__op_reshape,
+    &tg__op_rsqrt,
+    &tg__op_sigmoid,
+    &tg__op_sign,
+    &tg__op_sin,
+    &tg__op_slice,
+    &tg__op_softmax,
+    &tg__op_softplus,
+    &tg__op_sqrt,
+    &tg__op_square,
+    &tg__op_squeeze,
+    &tg__op_stack,
+    &tg__op_stop_gradient,
+    &tg__op_sub,
+    &tg__op_sum,
+    &tg__op_tanh,
+    &tg__op_transpose,
+    &tg__op_uniform,
+    &tg__op_unsqueeze,
+    &tg__op_where,
+    &tg__op_xor,
+    NULL,
+};
+
+int tg_op_count(void) {
+    return (int)(sizeof tg__op_list / sizeof *tg__op_list) - 1;
+}
+
+const tg_op *tg_op_get(int index) {
+    return index >= 0 && index < tg_op_count() ? tg__op_list[index] : NULL;
+}
+
+const tg_op *tg_op_find(const char *name) {
+    int low = 0, high = tg_op_count();
+    while (name && low < high) {
+        int middle = low + (high - low) / 2;
+        int order = strcmp(name, tg__op_list[middle]->name);
+        if (order == 0) return tg__op_list[middle];
+        if (order < 0) high = middle;
+        else low = middle + 1;
+    }
+    return NULL;
+}

@@ -1,0 +1,79 @@
+/* Random numbers */
+#include "ops/op_file.h"
+
+static tg_source_fn *const uniform_fn[TG_DTYPE_COUNT] = {[TG_F32] = tg__uniform_f32, [TG_F64] = tg__uniform_f64};
+static tg_source_fn *const normal_fn[TG_DTYPE_COUNT] = {[TG_F32] = tg__normal_f32, [TG_F64] = tg__normal_f64};
+
+#define PHILOX "Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3"
+
+const tg_op tg__op_uniform = {
+    .name = "uniform",
+    .formula = "y = random, 0 <= y < 1",
+    .source = PHILOX,
+    .flags = TG_OP_RANDOM | TG_OP_CUT,
+    .source_fn = uniform_fn,
+};
+
+const tg_op tg__op_normal = {
+    .name = "normal",
+    .formula = "y = random, mean 0, deviation 1",
+    .source = PHILOX,
+    .flags = TG_OP_RANDOM | TG_OP_CUT,
+    .source_fn = normal_fn,
+};
+
+/* from + factor x: the numbers are data. */
+static tg_tensor affine(const char *site, tg_tensor x, double from, double factor) {
+    return tg_add_scalar_at(site, tg_scale_at(site, x, factor), from);
+}
+
+/*| tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were recorded
+ *  before, not on threads.
+ *    y = lo + (hi - lo) u, 0 <= u < 1
+ *  Shapes:   y shape
+ *  Dtypes:   f32 (24 random bits), f64 (53)
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox4x32-10) */
+TG_API(tg_tensor, tg_uniform, (tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi), (t, shape, dtype, lo, hi)) {
+    return affine(site, tg__source(site, t, &tg__op_uniform, shape, dtype), lo, hi - lo);
+}
+
+/*| tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random tensors
+ *  were recorded before, not on threads.
+ *    y = mean + deviation z, z standard normal
+ *  Shapes:   y shape
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_normal, (tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation), (t, shape, dtype, mean, deviation)) {
+    return affine(site, tg__source(site, t, &tg__op_normal, shape, dtype), mean, deviation);
+}
+
+static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const char *why) {
+    tg__fail(t, status, "dropout", site, t->scope, "%s", why);
+    return tg__poison(t);
+}
+
+/*| tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave the
+ *  call out when you evaluate. p = 0 gives x itself.
+ *    y = 0 with probability p, else x / (1 - p)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 - p) where x was kept, else 0
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
+ *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
+TG_API(tg_tensor, tg_dropout, (tg_tensor x, double p), (x, p)) {
+    tg_tape *t = tg_tape_of(x);
+    if (!t) return tg__lost(site);
+    if (t->base.error.status) return tg__poison(t);
+    if (!tg_valid(x)) return tg_stop_gradient_at(site, x); /* says why */
+    if (!(p >= 0 && p < 1)) return refuse(site, t, TG_EARG, "the probability must be in [0, 1)");
+    tg_dtype d = tg_dtype_of(x);
+    if (!tg_dtype_is_float(d)) return refuse(site, t, TG_EDTYPE, "x must be f32 or f64");
+    if (p == 0) return x;
+    tg_tensor u = tg__source(site, t, &tg__op_uniform, tg_shape_of(x), d);
+    tg_tensor kept = tg_ge_at(site, u, tg_scalar_at(site, t, p, d));
+    return tg_where_at(site, kept, tg_scale_at(site, x, 1 / (1 - p)), tg__zero_like(x));
+}

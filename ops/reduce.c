@@ -1,0 +1,521 @@
+/* Reductions */
+#include "ops/op_file.h"
+
+static const tg_field fold_fields[] = {
+    {"axes", TG_FIELD_AXES, offsetof(tg_fold_attr, axes)},
+    {"keepdims", TG_FIELD_INT, offsetof(tg_fold_attr, keepdims)},
+    {NULL, TG_FIELD_INT, 0},
+};
+
+/* ------------------------------------------------------------------ axes */
+
+static bool is_reduced(const tg_axes *axes, int axis) {
+    for (int i = 0; i < axes->n; i++)
+        if (axes->axis[i] == axis) return true;
+    return false;
+}
+
+/* Ascending and not negative; false (and nothing changed) if an axis is out of range or stands twice. */
+static bool normalise(tg_axes *axes, int rank) {
+    tg_axes sorted = {0, {0}};
+    bool seen[TG_MAX_RANK] = {false};
+    if (axes->n > TG_MAX_RANK) return false;
+    for (int i = 0; i < (axes->n < 0 ? rank : axes->n); i++) {
+        int axis = axes->n < 0 ? i : tg_infer_axis(axes->axis[i], rank);
+        if (axis < 0 || seen[axis]) return false;
+        seen[axis] = true;
+    }
+    for (int axis = 0; axis < rank; axis++)
+        if (seen[axis]) sorted.axis[sorted.n++] = axis;
+    *axes = sorted;
+    return true;
+}
+
+static tg_fold_attr fold_attr(tg_tensor x, tg_axes axes, bool keepdims) {
+    tg_fold_attr attr = {axes, keepdims};
+    normalise(&attr.axes, tg_shape_of(x).rank);
+    return attr;
+}
+
+static tg_shape reduced_shape(const tg_shape *s, const tg_axes *axes, bool keepdims) {
+    tg_shape out = {0, {0}};
+    for (int i = 0; i < s->rank; i++) {
+        bool reduced = is_reduced(axes, i);
+        if (!reduced || keepdims) out.dims[out.rank++] = reduced ? 1 : s->dims[i];
+    }
+    return out;
+}
+
+static tg_status fold_infer(tg_infer *f) {
+    const tg_fold_attr *attr = f->attr;
+    const tg_shape *s = f->in_shape[0];
+    tg_axes axes = attr->axes;
+    if (!normalise(&axes, s->rank)) return tg_infer_fail(f, TG_EARG, "the axes are out of range or stand twice");
+    if (memcmp(&axes, &attr->axes, sizeof axes)) return tg_infer_fail(f, TG_EARG, "the axes are not ascending, or negative");
+    if (f->in_dtype[0] == TG_U8 || f->in_dtype[0] == TG_BOOL)
+        return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32, f64, i32 or i64: convert with tg_cast");
+    f->shape[0] = reduced_shape(s, &axes, attr->keepdims != 0);
+    f->dtype[0] = f->in_dtype[0];
+    return TG_OK;
+}
+
+static tg_status filled_infer(tg_infer *f, const char *what) {
+    tg_status s = fold_infer(f);
+    const tg_fold_attr *attr = f->attr;
+    tg_axes axes = attr->axes;
+    if (s || !normalise(&axes, f->in_shape[0]->rank)) return s;
+    for (int i = 0; i < axes.n; i++)
+        if (f->in_shape[0]->dims[axes.axis[i]] == 0) return tg_infer_fail(f, TG_ESHAPE, "the %s of no elements (axis %d)", what, (int)axes.axis[i]);
+    return TG_OK;
+}
+
+/* A reduced tensor (or its cotangent) with the shape that broadcasts to x. */
+static tg_tensor with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *attr) {
+    tg_shape s = tg_shape_of(x);
+    return attr->keepdims ? y : tg_reshape(y, reduced_shape(&s, &attr->axes, true));
+}
+
+/* ------------------------------------------------------------------ the kernel
+ *
+ * An array is seen as outer x n x inner, where n is what is reduced; where the reduced axes are not neighbours it is copied first
+ * so that they are last. The sum has the order of kernels.h however it is laid out and however many threads there are: tasks are
+ * one leaf of one row, or of one strip of columns. */
+
+#define STRIP 128 /* columns that are folded side by side */
+
+typedef struct fold_plan {
+    int64_t outer, n, inner;
+    bool permuted;
+    tg_shape shape; /* of the copy, if permuted */
+    int64_t strides[TG_MAX_RANK];
+    int64_t leaves, strips;
+} fold_plan;
+
+static void permute_reduced_last(fold_plan *p, const tg_shape *s, const tg_axes *axes) {
+    int64_t strides[TG_MAX_RANK];
+    tg__packed_strides(s, strides);
+    p->shape.rank = 0;
+    p->outer = p->n = p->inner = 1;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < s->rank; i++) {
+            if (is_reduced(axes, i) != (pass == 1)) continue;
+            p->strides[p->shape.rank] = strides[i];
+            p->shape.dims[p->shape.rank++] = s->dims[i];
+            *(pass ? &p->n : &p->outer) *= s->dims[i];
+        }
+    p->permuted = true;
+}
+
+static fold_plan plan_fold(const tg_shape *s, const tg_axes *axes) {
+    fold_plan p = {.outer = 1, .n = 1, .inner = 1};
+    int stage = 0; /* 0: before the reduced axes, 1: in them, 2: after them */
+    for (int i = 0; i < s->rank; i++) {
+        if (s->dims[i] == 1) continue;
+        bool reduced = is_reduced(axes, i);
+        if (stage == 0 && reduced) stage = 1;
+        if (stage == 1 && !reduced) stage = 2;
+        if (stage == 2 && reduced) {
+            permute_reduced_last(&p, s, axes);
+            break;
+        }
+        *(stage == 0 ? &p.outer : stage == 1 ? &p.n : &p.inner) *= s->dims[i];
+    }
+    p.leaves = p.n <= TG__FOLD_LEAF ? 1 : (p.n + TG__FOLD_LEAF - 1) / TG__FOLD_LEAF;
+    p.strips = (p.inner + STRIP - 1) / STRIP;
+    return p;
+}
+
+static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
+
+static size_t copy_bytes(const fold_plan *p, const tg_operand *x) {
+    return p->permuted ? align64((size_t)x->numel * tg_dtype_size(x->dtype)) : 0;
+}
+
+static size_t fold_scratch(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads) {
+    (void)n_in, (void)threads;
+    fold_plan p = plan_fold(in->shape, &((const tg_fold_attr *)attr)->axes);
+    size_t partial = p.leaves > 1 ? (size_t)(out->numel * p.leaves) * tg_dtype_size(in->dtype) : 0;
+    return copy_bytes(&p, in) + partial;
+}
+
+typedef struct fold_run {
+    fold_plan p;
+    const tg__fold_fns *fns;
+    const tg_operand *source;
+    const char *x;
+    char *leaves, *y; /* leaves: where the results of leaves go: y itself if a row has only one */
+    size_t size;
+} fold_run;
+
+static void copy_piece(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    char *to = (char *)(uintptr_t)r->x;
+    tg__copy_in(to + begin * (int64_t)r->size, r->source->data, r->size, &r->p.shape, r->p.strides, begin, end - begin);
+}
+
+static int64_t leaf_length(const fold_plan *p, int64_t leaf) {
+    int64_t left = p->n - leaf * TG__FOLD_LEAF;
+    return left < TG__FOLD_LEAF ? left : TG__FOLD_LEAF;
+}
+
+static void row_leaves(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t row = task / r->p.leaves, leaf = task % r->p.leaves;
+        r->fns->leaf(r->x + (row * r->p.n + leaf * TG__FOLD_LEAF) * (int64_t)r->size, leaf_length(&r->p, leaf), r->leaves + task * (int64_t)r->size);
+    }
+}
+
+static void row_combine(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    for (int64_t row = begin; row < end; row++)
+        r->fns->combine(r->leaves + row * r->p.leaves * (int64_t)r->size, r->p.leaves, r->y + row * (int64_t)r->size);
+}
+
+static int64_t strip_width(const fold_plan *p, int64_t strip) {
+    int64_t left = p->inner - strip * STRIP;
+    return left < STRIP ? left : STRIP;
+}
+
+/* The leaf results of a strip stand together, so that a strip can be combined alone. */
+static char *strip_leaves(const fold_run *r, int64_t outer, int64_t strip) {
+    return r->leaves + (outer * r->p.inner + strip * STRIP) * r->p.leaves * (int64_t)r->size;
+}
+
+static void strip_fold(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    _Alignas(64) char lanes[TG__LANES * STRIP * sizeof(double)];
+    for (int64_t task = begin; task < end; task++) {
+        int64_t leaf = task % r->p.leaves, strip = task / r->p.leaves % r->p.strips, outer = task / r->p.leaves / r->p.strips;
+        int64_t width = strip_width(&r->p, strip), row = outer * r->p.n + leaf * TG__FOLD_LEAF;
+        const char *x = r->x + (row * r->p.inner + strip * STRIP) * (int64_t)r->size;
+        r->fns->leaf_cols(x, leaf_length(&r->p, leaf), width, r->p.inner, strip_leaves(r, outer, strip) + leaf * width * (int64_t)r->size, lanes);
+    }
+}
+
+static void strip_combine(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t strip = task % r->p.strips, outer = task / r->p.strips;
+        char *y = r->y + (outer * r->p.inner + strip * STRIP) * (int64_t)r->size;
+        r->fns->combine_cols(strip_leaves(r, outer, strip), r->p.leaves, strip_width(&r->p, strip), y);
+    }
+}
+
+static tg_status fold_kernel(tg_kernel_args *k, tg__fold kind) {
+    const tg_operand *x = &k->in[0], *y = &k->out[0];
+    fold_run r = {.p = plan_fold(x->shape, &((const tg_fold_attr *)k->attr)->axes), .source = x, .x = x->data, .y = y->data};
+    r.fns = tg__kernels_get()->fold[kind][x->dtype];
+    r.size = tg_dtype_size(x->dtype);
+    if (!y->numel) return TG_OK;
+    double bytes = (double)x->numel * (double)r.size;
+    if (r.p.permuted) {
+        r.x = k->scratch;
+        tg_parallel(k->threads, x->numel, 2 * bytes, copy_piece, &r);
+    }
+    bool cut = r.p.leaves > 1, rows = r.p.inner == 1;
+    int64_t results = rows ? r.p.outer : r.p.outer * r.p.strips;
+    r.leaves = cut ? (char *)k->scratch + copy_bytes(&r.p, x) : r.y;
+    tg_parallel(k->threads, results * r.p.leaves, bytes, rows ? row_leaves : strip_fold, &r);
+    if (cut) tg_parallel(k->threads, results, bytes / TG__FOLD_LEAF, rows ? row_combine : strip_combine, &r);
+    return TG_OK;
+}
+
+/* In the order of the elements, one after the other. */
+static tg_status fold_ref(tg_kernel_args *k, double start, double (*f)(double a, double b)) {
+    const tg_operand *x = &k->in[0], *y = &k->out[0];
+    const tg_axes *axes = &((const tg_fold_attr *)k->attr)->axes;
+    for (int64_t i = 0; i < y->numel; i++) ((double *)y->data)[i] = start;
+    for (int64_t i = 0; i < x->numel; i++) {
+        int64_t rest = i, at = 0, step = 1;
+        for (int axis = x->shape->rank - 1; axis >= 0; axis--) {
+            int64_t position = rest % x->shape->dims[axis];
+            rest /= x->shape->dims[axis];
+            if (is_reduced(axes, axis)) continue;
+            at += position * step;
+            step *= x->shape->dims[axis];
+        }
+        ((double *)y->data)[at] = f(((double *)y->data)[at], ((const double *)x->data)[i]);
+    }
+    return TG_OK;
+}
+
+#define FOLD(op_name, formula_)                                                                                        \
+    .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 1, .max_in = 1,                          \
+    .attr_size = sizeof(tg_fold_attr), .fields = fold_fields, .infer = op_name##_infer, .vjp = op_name##_vjp,         \
+    .kernel = op_name##_kernel, .scratch = fold_scratch, .ref = op_name##_ref, .flops = reads_all
+
+static double reads_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
+    (void)n_in, (void)out, (void)attr;
+    return (double)tg_shape_numel(in[0]);
+}
+
+#define AXES(keep, ...) .attr = &(const tg_fold_attr){{(int32_t)(sizeof((int32_t[]){0, __VA_ARGS__}) / sizeof(int32_t) - 1), {__VA_ARGS__ + 0}}, keep}
+
+#define FOLD_SAMPLES(...)                                                                                              \
+    SAMPLE("rows", INPUTS({.kind = 'f', .shape = DIMS(3, 37), __VA_ARGS__}), AXES(0, 1)),                              \
+    SAMPLE("columns", INPUTS({.kind = 'f', .shape = DIMS(5, 7), __VA_ARGS__}), AXES(0, 0)),                            \
+    SAMPLE("the middle", INPUTS({.kind = 'f', .shape = DIMS(2, 5, 3), __VA_ARGS__}), AXES(1, 1)),                      \
+    SAMPLE("first and last", INPUTS({.kind = 'f', .shape = DIMS(3, 4, 2), __VA_ARGS__}), AXES(0, 0, 2)),               \
+    SAMPLE("everything", INPUTS({.kind = 'f', .shape = DIMS(3, 4), __VA_ARGS__}), AXES(0, 0, 1)),                      \
+    SAMPLE("everything, dimensions kept", INPUTS({.kind = 'f', .shape = DIMS(2, 1, 4), __VA_ARGS__}), AXES(1, 0, 1, 2)), \
+    SAMPLE("no axis", INPUTS({.kind = 'f', .shape = DIMS(3, 4), __VA_ARGS__}), AXES(0, )),                             \
+    SAMPLE("rank 0", INPUTS({.kind = 'f', .shape = DIMS(), __VA_ARGS__}), AXES(0, )),                                  \
+    SAMPLE("no result", INPUTS({.kind = 'f', .shape = DIMS(0, 3), __VA_ARGS__}), AXES(0, 1))
+#define FOLD_BADS                                                                                                      \
+    BAD("axis too large", TG_EARG, "out of range", INPUTS(IN('f', (3, 4))), AXES(0, 2)),                               \
+    BAD("an axis twice", TG_EARG, "stand twice", INPUTS(IN('f', (3, 4))), AXES(0, 1, 1)),                              \
+    BAD("bool", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3, 4))), AXES(0, 1)),                                            \
+    BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3))), AXES(0, 0))
+
+/* ------------------------------------------------------------------ sum */
+
+static tg_status sum_infer(tg_infer *f) { return fold_infer(f); }
+static tg_status sum_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__SUM); }
+static double plus(double a, double b) { return a + b; }
+static tg_status sum_ref(tg_kernel_args *k) { return fold_ref(k, 0, plus); }
+
+static void sum_vjp(tg_vjp_args *v) {
+    tg_vjp_give(v, 0, tg_expand(with_kept_dims(v->g[0], v->in[0], v->attr), tg_shape_of(v->in[0])));
+}
+
+const tg_op tg__op_sum = {
+    FOLD(sum, "y = sum of x over the axes"),
+    .fold = TG_FOLD_SUM,
+    SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2),
+            SAMPLE("several leaves", INPUTS(IN('f', (2, 2500))), AXES(0, 1)),
+            SAMPLE("several leaves of columns", INPUTS(IN('f', (1100, 3))), AXES(0, 0)),
+            SAMPLE("nothing", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
+    BADS(FOLD_BADS),
+};
+
+/*| tg_sum: the sum over axes, in a fixed order: bits do not depend on threads or layout. The sum of nothing is 0.
+ *    y = sum of x over the axes
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = g, broadcast
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_sum, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
+    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    return tg_apply_at(site, NULL, &tg__op_sum, &attr, &x, 1);
+}
+
+tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
+    tg_shape s = tg_shape_of(x);
+    int more = s.rank - shape->rank;
+    tg_axes axes = {0, {0}};
+    for (int i = 0; i < s.rank; i++)
+        if (i < more || (shape->dims[i - more] == 1 && s.dims[i] != 1)) axes.axis[axes.n++] = i;
+    if (!axes.n) return x;
+    return tg_reshape(tg_sum(x, axes, false), *shape);
+}
+
+/* ------------------------------------------------------------------ mean */
+
+static tg_status mean_infer(tg_infer *f) {
+    if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64: convert with tg_cast");
+    return filled_infer(f, "mean");
+}
+
+static tg_tensor mean_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {
+    (void)n_in;
+    const tg_fold_attr *fold = attr;
+    tg_shape s = tg_shape_of(in[0]);
+    double n = 1;
+    for (int i = 0; i < fold->axes.n; i++) n *= (double)s.dims[fold->axes.axis[i]];
+    return tg_div(tg_sum(in[0], fold->axes, fold->keepdims != 0), tg_scalar(t, n, tg_dtype_of(in[0])));
+}
+
+const tg_op tg__op_mean = {
+    .name = "mean",
+    .formula = "y = (sum of x over the axes) / (elements in the sum)",
+    .source = "elementary",
+    .min_in = 1,
+    .max_in = 1,
+    .attr_size = sizeof(tg_fold_attr),
+    .fields = fold_fields,
+    .infer = mean_infer,
+    .define = mean_define,
+    SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2)),
+    BADS(FOLD_BADS, BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXES(0, 1)),
+         BAD("whole numbers", TG_EDTYPE, "tg_cast", INPUTS(IN('i', (3, 4))), AXES(0, 1))),
+};
+
+/*| tg_mean: the mean over axes.
+ *    y = (sum of x over the axes) / (elements in the sum)
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (elements in the sum), broadcast
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_mean, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
+    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    return tg_apply_at(site, NULL, &tg__op_mean, &attr, &x, 1);
+}
+
+/* ------------------------------------------------------------------ max and min */
+
+static tg_status max_infer(tg_infer *f) { return filled_infer(f, "maximum"); }
+static tg_status min_infer(tg_infer *f) { return filled_infer(f, "minimum"); }
+static tg_status max_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__MAX); }
+static tg_status min_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__MIN); }
+static double larger(double a, double b) { return a > b || a != a ? a : b; }
+static double smaller(double a, double b) { return a < b || a != a ? a : b; }
+static tg_status max_ref(tg_kernel_args *k) { return fold_ref(k, -INFINITY, larger); }
+static tg_status min_ref(tg_kernel_args *k) { return fold_ref(k, INFINITY, smaller); }
+
+/* The cotangent in equal parts to the elements that are equal to the result. */
+static void extreme_vjp(tg_vjp_args *v) {
+    const tg_fold_attr *attr = v->attr;
+    tg_tensor x = v->in[0], y = with_kept_dims(v->out[0], x, attr), g = with_kept_dims(v->g[0], x, attr);
+    tg_tensor chosen = tg_eq(x, y), count = tg_sum(tg_cast(chosen, tg_dtype_of(x)), attr->axes, true);
+    tg_vjp_give(v, 0, tg_where(chosen, tg_div(g, count), tg__zero_like(g)));
+}
+#define max_vjp extreme_vjp
+#define min_vjp extreme_vjp
+
+const tg_op tg__op_max = {
+    FOLD(max, "y = largest of x over the axes"),
+    .fold = TG_FOLD_MAX,
+    SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2, .avoid = 0.004, .kink = 100)),
+    BADS(FOLD_BADS, BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
+};
+
+/*| tg_max: the largest element over axes; NaN if there is one.
+ *    y = largest of x over the axes
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: dx = g / (number of largest elements) at each of them, else 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_max, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
+    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    return tg_apply_at(site, NULL, &tg__op_max, &attr, &x, 1);
+}
+
+const tg_op tg__op_min = {
+    FOLD(min, "y = smallest of x over the axes"),
+    .fold = TG_FOLD_MIN,
+    SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2, .avoid = 0.004, .kink = 100)),
+    BADS(FOLD_BADS, BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
+};
+
+/*| tg_min: the smallest element over axes; NaN if there is one.
+ *    y = smallest of x over the axes
+ *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64
+ *  Gradient: dx = g / (number of smallest elements) at each of them, else 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_min, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
+    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    return tg_apply_at(site, NULL, &tg__op_min, &attr, &x, 1);
+}
+
+/* ------------------------------------------------------------------ argmax */
+
+typedef struct argmax_attr {
+    int64_t axis;
+} argmax_attr;
+static const tg_field argmax_fields[] = {{"axis", TG_FIELD_INT, offsetof(argmax_attr, axis)}, {NULL, TG_FIELD_INT, 0}};
+
+static tg_status argmax_infer(tg_infer *f) {
+    const tg_shape *s = f->in_shape[0];
+    int64_t wanted = ((const argmax_attr *)f->attr)->axis;
+    int axis = tg_infer_axis(wanted, s->rank);
+    if (axis < 0) return tg_infer_fail(f, TG_EARG, "axis %lld is out of range for rank %d", (long long)wanted, s->rank);
+    if (s->dims[axis] == 0) return tg_infer_fail(f, TG_ESHAPE, "the maximum of no elements (axis %d)", axis);
+    f->shape[0] = reduced_shape(s, &(tg_axes){1, {axis}}, false);
+    f->dtype[0] = TG_I64;
+    return TG_OK;
+}
+
+typedef struct argmax_run {
+    const void *x;
+    int64_t *y, n, inner;
+    tg_dtype dtype;
+} argmax_run;
+
+/* For results [begin, end): the first largest element; the first NaN, if there is one. */
+#define ARGMAX(T)                                                                              \
+    for (int64_t i = begin; i < end; i++) {                                                    \
+        const T *x = (const T *)r->x + i / r->inner * r->n * r->inner + i % r->inner;          \
+        int64_t best = 0;                                                                      \
+        for (int64_t j = 1; j < r->n; j++) {                                                   \
+            T a = x[j * r->inner], b = x[best * r->inner];                                     \
+            if (a > b || (a != a && b == b)) best = j;                                         \
+        }                                                                                      \
+        r->y[i] = best;                                                                        \
+    }
+
+static void argmax_piece(int64_t begin, int64_t end, void *ctx) {
+    const argmax_run *r = ctx;
+    switch (r->dtype) {
+    case TG_F32: ARGMAX(float) break;
+    case TG_F64: ARGMAX(double) break;
+    case TG_I32: ARGMAX(int32_t) break;
+    case TG_I64: ARGMAX(int64_t) break;
+    default: ARGMAX(uint8_t) break;
+    }
+}
+
+static tg_status argmax_kernel(tg_kernel_args *k) {
+    const tg_operand *x = &k->in[0];
+    int axis = tg_infer_axis(((const argmax_attr *)k->attr)->axis, x->shape->rank);
+    argmax_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), x->dtype};
+    tg_parallel(k->threads, k->out[0].numel, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, argmax_piece, &r);
+    return TG_OK;
+}
+
+static tg_status argmax_ref(tg_kernel_args *k) {
+    const tg_operand *x = &k->in[0];
+    int axis = tg_infer_axis(((const argmax_attr *)k->attr)->axis, x->shape->rank);
+    int64_t n = x->shape->dims[axis], inner = tg__extent(x->shape, axis + 1, x->shape->rank);
+    for (int64_t i = 0; i < k->out[0].numel; i++) {
+        const double *first = (const double *)x->data + i / inner * n * inner + i % inner;
+        int64_t *best = (int64_t *)k->out[0].data + i;
+        *best = 0;
+        for (int64_t j = 1; j < n; j++)
+            if (first[j * inner] > first[*best * inner]) *best = j;
+    }
+    return TG_OK;
+}
+
+#define AXIS(n) .attr = &(const argmax_attr){n}
+
+const tg_op tg__op_argmax = {
+    .name = "argmax",
+    .formula = "y = position of the first largest element of x along the axis",
+    .source = "elementary",
+    .min_in = 1,
+    .max_in = 1,
+    .flags = TG_OP_CUT,
+    .attr_size = sizeof(argmax_attr),
+    .fields = argmax_fields,
+    .infer = argmax_infer,
+    .kernel = argmax_kernel,
+    .ref = argmax_ref,
+    .flops = reads_all,
+    SAMPLES(SAMPLE("rows", INPUTS({.kind = 'c', .shape = DIMS(5, 7), .avoid = 0.01, .kink = 100}), AXIS(1)),
+            SAMPLE("columns", INPUTS({.kind = 'c', .shape = DIMS(5, 7), .avoid = 0.01, .kink = 100}), AXIS(0)),
+            SAMPLE("the middle", INPUTS({.kind = 'c', .shape = DIMS(2, 5, 3), .avoid = 0.01, .kink = 100}), AXIS(-2)),
+            SAMPLE("a vector", INPUTS({.kind = 'c', .shape = DIMS(40), .avoid = 0.01, .kink = 100}), AXIS(0)),
+            SAMPLE("no result", INPUTS(IN('c', (0, 3))), AXIS(1))),
+    BADS(BAD("axis too large", TG_EARG, "axis 2", INPUTS(IN('f', (3, 4))), AXIS(2)),
+         BAD("rank 0", TG_EARG, "rank 0", INPUTS(IN('f', ())), AXIS(0)),
+         BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXIS(1))),
+};
+
+/*| tg_argmax: where the largest element along an axis is: the lowest position if there are several, the first NaN if there is one.
+ *    y = position of the first largest element of x along the axis
+ *  Shapes:   x (any, the axis not of size 0) -> y without the axis
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_argmax, (tg_tensor x, int64_t axis), (x, axis)) {
+    int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
+    argmax_attr attr = {normal < 0 ? axis : normal};
+    return tg_apply_at(site, NULL, &tg__op_argmax, &attr, &x, 1);
+}
