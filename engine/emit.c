@@ -283,8 +283,8 @@ static bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
     if (!set_reg_slot(p, out, p->nodes[x].stored ? TG__NONE : p->nodes[x].stream)) return false;
     ins.out = out;
     ins.a = reg[0];
-    ins.b = reg[1];
-    ins.c = reg[2];
+    ins.b = reg[1] == TG__NO_REG ? reg[0] : reg[1]; /* loops do not read what they do not need */
+    ins.c = reg[2] == TG__NO_REG ? reg[0] : reg[2];
     w->b.n_instrs++;
     return APPEND(p, instrs, ins) != TG__NONE;
 }

@@ -252,6 +252,8 @@ typedef struct tg__region { /* a strided box: element k of axis a is start[a] + 
 /* The sum of parts, each laid into its region of zeros; steps are never 0. */
 tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
                          const tg__region *regions, int n);
+/* tg_grad that does not mind an x without a path to y: its gs[i].owner is NULL. */
+tg_status tg__grad_where(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs);
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape); /* the transpose of broadcasting */
 tg_tensor tg__identity(tg_tensor x);                      /* a node of its own, equal to x */
 

@@ -1,0 +1,162 @@
+/* Cases of what an engine costs beside its arithmetic: tiny tensors, new structures, start. */
+#define _POSIX_C_SOURCE 200809L
+#include "bench.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ADDS 1000
+
+typedef struct chain {
+    tg_tape *t;
+    uint32_t round;
+} chain;
+
+static const float one = 1;
+
+/* A sum of 1000 additions. The bits of `variant` turn operands around, so that each variant is a structure of its own. */
+static tg_tensor record_chain(tg_tape *t, tg_tensor x, uint32_t variant) {
+    tg_tensor y = x;
+    for (int i = 0; i < ADDS; i++) y = variant >> i % 31 & 1 && i < 31 ? tg_add(x, y) : tg_add(y, x);
+    (void)t;
+    return y;
+}
+
+static void record_only(void *ctx) {
+    chain *c = ctx;
+    record_chain(c->t, tg_input(c->t, tg_f32(&one, TG_SHAPE(1))), 0);
+    tg_tape_reset(c->t);
+}
+
+static void forward(void *ctx) {
+    chain *c = ctx;
+    tg_tensor y = record_chain(c->t, tg_input(c->t, tg_f32(&one, TG_SHAPE(1))), 0);
+    tg_run(c->t, &y, 1);
+    tg_tape_reset(c->t);
+}
+
+static void forward_backward(chain *c, uint32_t variant) {
+    tg_tensor x = tg_input(c->t, tg_f32(&one, TG_SHAPE(1)));
+    tg_tensor outs[2] = {record_chain(c->t, x, variant)};
+    tg_grad(outs[0], &x, 1, &outs[1]);
+    tg_run(c->t, outs, 2);
+    tg_tape_reset(c->t);
+}
+
+static void cached(void *ctx) { forward_backward(ctx, 0); }
+static void new_structure(void *ctx) {
+    chain *c = ctx;
+    forward_backward(c, ++c->round & 0x7fffffff);
+}
+
+static void time_chain(const char *name, void (*fn)(void *)) {
+    chain c = {bench_tape(), 0};
+    bench_time(name, fn, &c, ADDS, "ns/op");
+    bench_check(c.t);
+    tg_tape_free(c.t);
+}
+
+static void op_add_record(const char *name) { time_chain(name, record_only); }
+static void op_add_fwd(const char *name) { time_chain(name, forward); }
+static void op_add_fwdbwd(const char *name) { time_chain(name, cached); }
+static void op_add_fwdbwd_new(const char *name) { time_chain(name, new_structure); }
+
+/* ------------------------------------------------------------------ the cost of a node of a new structure */
+
+/* A binary tree-LSTM of small vectors over 200 leaves, of a random shape: some 6,000 nodes with gradients. */
+typedef struct tree {
+    tg_tape *t;
+    tg_model *m;
+    tg_tensor leaf, node, out;
+    uint64_t nodes;
+    bool run, grad;
+} tree;
+
+#define D 4
+
+typedef struct state {
+    tg_tensor h, c;
+} state;
+
+static tg_tensor gate(tg_tensor z, int i) { return tg_slice(z, -1, i * D, (i + 1) * D, 1); }
+
+static state tree_node(tree *w, int leaves) {
+    if (leaves == 1) {
+        float x[D] = {bench_random(), 1, 0, -1};
+        tg_tensor z = tg_matmul(tg_input(w->t, tg_f32(x, TG_SHAPE(1, D))), w->leaf);
+        tg_tensor c = tg_mul(tg_sigmoid(gate(z, 0)), tg_tanh(gate(z, 1)));
+        return (state){tg_mul(tg_sigmoid(gate(z, 2)), tg_tanh(c)), c};
+    }
+    int left = 1 + (int)(bench_random() * (float)(leaves - 1));
+    if (left >= leaves) left = leaves - 1;
+    state l = tree_node(w, left), r = tree_node(w, leaves - left);
+    tg_tensor both[2] = {l.h, r.h};
+    tg_tensor z = tg_matmul(tg_concat(both, 2, -1), w->node);
+    tg_tensor c = tg_mul(tg_sigmoid(gate(z, 0)), tg_tanh(gate(z, 1)));
+    c = tg_add(c, tg_mul(tg_sigmoid(gate(z, 2)), l.c));
+    c = tg_add(c, tg_mul(tg_sigmoid(gate(z, 3)), r.c));
+    return (state){tg_mul(tg_sigmoid(gate(z, 4)), tg_tanh(c)), c};
+}
+
+static void tree_step(void *ctx) {
+    tree *w = ctx;
+    tg_tensor loss = tg_sum(tg_square(tree_node(w, 100).h), TG_ALL_AXES, false);
+    tg_tensor xs[2] = {w->leaf, w->node}, outs[3] = {loss};
+    if (w->grad) tg_grad(loss, xs, 2, outs + 1);
+    if (w->run) tg_run(w->t, outs, w->grad ? 3 : 1);
+    w->nodes = tg_stats(w->t).nodes;
+    tg_tape_reset(w->t);
+}
+
+static void time_tree(const char *name, bool grad, bool run) {
+    tree w = {.t = bench_tape(), .m = tg_model_new(1), .run = run, .grad = grad};
+    w.leaf = tg_param(w.m, "leaf", TG_SHAPE(D, 3 * D), TG_F32, (tg_init){TG_INIT_NORMAL, 0, 0.5, 0, 0});
+    w.node = tg_param(w.m, "node", TG_SHAPE(2 * D, 5 * D), TG_F32, (tg_init){TG_INIT_NORMAL, 0, 0.5, 0, 0});
+    tree_step(&w);
+    bench_check(w.t);
+    bench_time(name, tree_step, &w, (double)w.nodes, "ns/node");
+    bench_check(w.t);
+    tg_tape_free(w.t);
+    tg_model_free(w.m);
+}
+
+static void node_record(const char *name) { time_tree(name, false, false); }
+static void node_record_grad(const char *name) { time_tree(name, true, false); }
+static void node_new_structure(const char *name) { time_tree(name, true, true); }
+
+/* ------------------------------------------------------------------ start of a program */
+
+static void first_gradient(void) {
+    tg_tape *t = tg_tape_new();
+    tg_tensor x = tg_input(t, tg_f32(&one, TG_SHAPE(1))), g;
+    tg_grad(tg_sum(tg_scale(x, 2), TG_ALL_AXES, false), &x, 1, &g);
+    _exit(tg_item(g) == 2 ? 0 : 1);
+}
+
+static void start_child(void *ctx) {
+    const char *self = ctx;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(self, self, "--first-gradient", (char *)NULL);
+        _exit(1);
+    }
+    int status = 1;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) exit(1);
+}
+
+static void startup(const char *name) {
+    static char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) bench_time(name, start_child, self, 1, "ms");
+}
+
+void bench_child(void) { first_gradient(); }
+
+const bench_case bench_overhead[] = {
+    {"op_add_record", op_add_record},           {"op_add_fwd", op_add_fwd},
+    {"op_add_fwdbwd", op_add_fwdbwd},           {"op_add_fwdbwd_new", op_add_fwdbwd_new},
+    {"node_record", node_record},               {"node_record_grad", node_record_grad},
+    {"node_new_structure", node_new_structure}, {"startup_to_first_gradient", startup},
+    {0},
+};
