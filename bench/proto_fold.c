@@ -1,5 +1,5 @@
-/* bench/proto_fold.c: what the fixed order of sums costs (docs/design.md, bits). The same numbers are summed in the fixed order,
- * leaf by leaf, and in free order, with as many accumulators as keep the adder busy. One JSON line per case. */
+/* bench/proto_fold.c: what the fixed order of sums costs (docs/design.md, bits). The same numbers are summed in the fixed
+ * order, leaf by leaf, and in free order, with as many accumulators as keep the adder busy. One JSON line per case. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -17,8 +17,11 @@ static double now(void) {
 static float fixed_order(const float *x, int64_t n, float *leaves) {
     const tg__fold_fns *sum = tg__kernels_get()->fold[TG__SUM][TG_F32];
     int64_t m = 0;
-    for (int64_t i = 0; i < n; i += TG__FOLD_LEAF, m++) sum->leaf(x + i, n - i < TG__FOLD_LEAF ? n - i : TG__FOLD_LEAF, leaves + m);
     float total;
+    for (int64_t i = 0; i < n; i += TG__FOLD_LEAF, m++) {
+        const int64_t left = n - i;
+        sum->leaf(x + i, left < TG__FOLD_LEAF ? left : TG__FOLD_LEAF, leaves + m);
+    }
     sum->combine(leaves, m, &total);
     return total;
 }
@@ -46,7 +49,9 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void time_sum(const char *name, float (*sum)(const float *, int64_t, float *), const float *x, int64_t n, float *leaves) {
+typedef float sum_fn(const float *x, int64_t n, float *leaves);
+
+static void time_sum(const char *name, sum_fn *sum, const float *x, int64_t n, float *leaves) {
     double seconds[REPEATS];
     volatile float sink = 0;
     const int64_t calls = n < 4000000 ? 4000000 / n : 1;

@@ -77,7 +77,8 @@ static int64_t least(int64_t a, int64_t b) {
 #define FN(name) name##_8
 #include "kernels/copy_loops.h"
 
-void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin, int64_t count) {
+void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin,
+                 int64_t count) {
     const layout l = merge(shape, strides);
     if (count <= 0) return;
     if (size == 1) copy_in_1(dst, src, &l, begin, count);

@@ -41,7 +41,7 @@ static int64_t FN(rows_in_tiles)(const layout *l, const place *p, int64_t left) 
     return rows >= 4 ? rows : 0;
 }
 
-/* Runs `rows_move` on groups of whole rows and `row_move` on rows and pieces of rows, from `begin` on; p is where they start. */
+/* Does rows_move on groups of whole rows, row_move on rows and pieces of rows, from `begin` on; p is where they start. */
 #define WALK(packed, rows_move, row_move)                                        \
     place p = find(l, begin);                                                    \
     while (count > 0) {                                                          \

@@ -1,5 +1,5 @@
-/* kernels/fold.c: reductions of one instruction set, in the fixed order of kernels.h. Lanes without elements are filled with what
- * joins to nothing: -0 for sums (x + -0 is x for every x, +0 and -0 too), 1 for products, the lowest or highest number. */
+/* kernels/fold.c: reductions of one instruction set, in the fixed order of kernels.h. Lanes without elements are filled with
+ * what joins to nothing: -0 for sums (x + -0 is x for every x, +0 and -0 too), 1 for products, the lowest or highest number. */
 #include "kernels/fold.h"
 
 #include <math.h>

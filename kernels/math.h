@@ -7,6 +7,7 @@
 #define TG_MATH_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,6 +24,20 @@ static inline uint32_t tg__bits_f32(float x) { uint32_t u; memcpy(&u, &x, sizeof
 static inline uint64_t tg__bits_f64(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
 static inline float tg__from_bits_f32(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
 static inline double tg__from_bits_f64(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
+
+/* when ? a : b, by bits. Where ?: stands on both sides of long arithmetic, gcc computes that arithmetic twice, once for each
+ * side, or makes one tangle of neighbouring conditions; it does not see through this. */
+static inline float tg__pick_f32(bool when, float a, float b) {
+    const uint32_t mask = UINT32_C(0) - (uint32_t)when;
+    return tg__from_bits_f32((tg__bits_f32(a) & mask) | (tg__bits_f32(b) & ~mask));
+}
+static inline double tg__pick_f64(bool when, double a, double b) {
+#if defined(__SSE2__) && !defined(__SSE4_1__)
+    return when ? a : b; /* no compare gives a mask of 64-bit integers here */
+#endif
+    const uint64_t mask = UINT64_C(0) - (uint64_t)when;
+    return tg__from_bits_f64((tg__bits_f64(a) & mask) | (tg__bits_f64(b) & ~mask));
+}
 
 /* ------------------------------------------------------------------ exact functions */
 
@@ -147,15 +162,17 @@ TG__TO_WHOLE(uint8_t, u8)
 #define TG__LN2 0.69314718055994531
 
 /* 2^n and p 2^n for whole n held in a float; the second in two steps, so that p 2^n may be denormal or overflow. */
-static inline float tg__pow2_f32(float n) { return tg__from_bits_f32((tg__bits_f32(n + TG__ROUND_F32) + 127u) << 23); }
-static inline double tg__pow2_f64(double n) { return tg__from_bits_f64((tg__bits_f64(n + TG__ROUND_F64) + 1023u) << 52); }
+static inline float tg__pow2_rounded_f32(float t) { return tg__from_bits_f32((tg__bits_f32(t) + 127u) << 23); }
+static inline double tg__pow2_rounded_f64(double t) { return tg__from_bits_f64((tg__bits_f64(t) + 1023u) << 52); }
+static inline float tg__pow2_f32(float n) { return tg__pow2_rounded_f32(n + TG__ROUND_F32); }
+static inline double tg__pow2_f64(double n) { return tg__pow2_rounded_f64(n + TG__ROUND_F64); }
 static inline float tg__scale_f32(float p, float n) {
-    const float half = (n * 0.5f + TG__ROUND_F32) - TG__ROUND_F32;
-    return p * tg__pow2_f32(half) * tg__pow2_f32(n - half);
+    const float half = tg__fma_f32(n, 0.5f, TG__ROUND_F32), rest = n - (half - TG__ROUND_F32);
+    return p * tg__pow2_rounded_f32(half) * tg__pow2_f32(rest);
 }
 static inline double tg__scale_f64(double p, double n) {
-    const double half = (n * 0.5 + TG__ROUND_F64) - TG__ROUND_F64;
-    return p * tg__pow2_f64(half) * tg__pow2_f64(n - half);
+    const double half = tg__fma_f64(n, 0.5, TG__ROUND_F64), rest = n - (half - TG__ROUND_F64);
+    return p * tg__pow2_rounded_f64(half) * tg__pow2_f64(rest);
 }
 
 /* e^r - 1 for |r| <= 0.347. Minimax in e^r - 1, error 2^-32 (2^-61.7). */
@@ -192,60 +209,60 @@ static inline double tg__exp_rest_f64(double x, double n) {
     return tg__fma_f64(n, -0x1.473de6af278edp-34, tg__fma_f64(n, -0x1.62e42fefp-1, x));
 }
 
-/* e^x: 1 ULP. Beyond the clamps it is 0 or infinite anyway. */
-static inline float tg__exp_f32(float x) {
-    const float low = x < -104.0f ? -104.0f : x, c = low > 89.0f ? 89.0f : low;
-    const float n = tg__exp_round_f32(c);
+/* e^x: 1 ULP; _low: for x below the clamp only. Beyond the clamps it is 0 or infinite anyway. */
+static inline float tg__exp_low_f32(float x) {
+    const float c = x < -104.0f ? -104.0f : x, n = tg__exp_round_f32(c);
     return tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(c, n)), n);
 }
-static inline double tg__exp_f64(double x) {
-    const double low = x < -746.0 ? -746.0 : x, c = low > 710.0 ? 710.0 : low;
-    const double n = tg__exp_round_f64(c);
+static inline double tg__exp_low_f64(double x) {
+    const double c = x < -746.0 ? -746.0 : x, n = tg__exp_round_f64(c);
     return tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(c, n)), n);
 }
+static inline float tg__exp_f32(float x) { return tg__pick_f32(x > 89.0f, INFINITY, tg__exp_low_f32(x)); }
+static inline double tg__exp_f64(double x) { return tg__pick_f64(x > 710.0, (double)INFINITY, tg__exp_low_f64(x)); }
 
-/* 2^x: 1 ULP. */
+/* 2^x: f32 1 ULP, f64 1.5 ULP. */
 static inline float tg__exp2_f32(float x) {
-    const float low = x < -151.0f ? -151.0f : x, c = low > 129.0f ? 129.0f : low;
-    const float n = (c + TG__ROUND_F32) - TG__ROUND_F32;
-    return tg__scale_f32(1.0f + tg__expm1_core_f32((c - n) * (float)TG__LN2), n);
+    const float c = x < -151.0f ? -151.0f : x, n = (c + TG__ROUND_F32) - TG__ROUND_F32;
+    const float y = tg__scale_f32(1.0f + tg__expm1_core_f32((c - n) * (float)TG__LN2), n);
+    return tg__pick_f32(x > 129.0f, INFINITY, y);
 }
 static inline double tg__exp2_f64(double x) {
-    const double low = x < -1076.0 ? -1076.0 : x, c = low > 1025.0 ? 1025.0 : low;
-    const double n = (c + TG__ROUND_F64) - TG__ROUND_F64;
-    return tg__scale_f64(1.0 + tg__expm1_core_f64((c - n) * TG__LN2), n);
+    const double c = x < -1076.0 ? -1076.0 : x, n = (c + TG__ROUND_F64) - TG__ROUND_F64;
+    const double y = tg__scale_f64(1.0 + tg__expm1_core_f64((c - n) * TG__LN2), n);
+    return tg__pick_f64(x > 1025.0, (double)INFINITY, y);
 }
 
 /* e^x - 1: 2 ULP. 2 (2^(n-1) (e^r - 1) + 2^(n-1) - 1/2), where the halving keeps the last power finite. */
-static inline float tg__expm1_f32(float x) {
-    const float low = x < -20.0f ? -20.0f : x, c = low > 89.0f ? 89.0f : low;
-    const float n = tg__exp_round_f32(c), s = tg__pow2_f32(n - 1.0f);
+static inline float tg__expm1_low_f32(float x) {
+    const float c = x < -20.0f ? -20.0f : x, n = tg__exp_round_f32(c), s = tg__pow2_f32(n - 1.0f);
     return 2.0f * tg__fma_f32(s, tg__expm1_core_f32(tg__exp_rest_f32(c, n)), s - 0.5f);
 }
-static inline double tg__expm1_f64(double x) {
-    const double low = x < -40.0 ? -40.0 : x, c = low > 710.0 ? 710.0 : low;
-    const double n = tg__exp_round_f64(c), s = tg__pow2_f64(n - 1.0);
+static inline double tg__expm1_low_f64(double x) {
+    const double c = x < -40.0 ? -40.0 : x, n = tg__exp_round_f64(c), s = tg__pow2_f64(n - 1.0);
     return 2.0 * tg__fma_f64(s, tg__expm1_core_f64(tg__exp_rest_f64(c, n)), s - 0.5);
 }
+static inline float tg__expm1_f32(float x) { return tg__pick_f32(x > 89.0f, INFINITY, tg__expm1_low_f32(x)); }
+static inline double tg__expm1_f64(double x) { return tg__pick_f64(x > 710.0, (double)INFINITY, tg__expm1_low_f64(x)); }
 
 /* tanh |x| = -t / (2 + t) with t = e^(-2|x|) - 1: 3 ULP, also next to zero. */
 static inline float tg__tanh_f32(float x) {
-    const float t = tg__expm1_f32(-2.0f * __builtin_fabsf(x));
+    const float t = tg__expm1_low_f32(-2.0f * __builtin_fabsf(x));
     return tg__copysign_f32(t / (2.0f + t), x);
 }
 static inline double tg__tanh_f64(double x) {
-    const double t = tg__expm1_f64(-2.0 * __builtin_fabs(x));
+    const double t = tg__expm1_low_f64(-2.0 * __builtin_fabs(x));
     return tg__copysign_f64(t / (2.0 + t), x);
 }
 
 /* 1 / (1 + e^-x), on the left side as e^x / (1 + e^x): 3 ULP. */
 static inline float tg__sigmoid_f32(float x) {
-    const float e = tg__exp_f32(-__builtin_fabsf(x));
-    return (x >= 0 ? 1.0f : e) / (1.0f + e);
+    const float e = tg__exp_low_f32(-__builtin_fabsf(x));
+    return tg__pick_f32(x >= 0, 1.0f, e) / (1.0f + e);
 }
 static inline double tg__sigmoid_f64(double x) {
-    const double e = tg__exp_f64(-__builtin_fabs(x));
-    return (x >= 0 ? 1.0 : e) / (1.0 + e);
+    const double e = tg__exp_low_f64(-__builtin_fabs(x));
+    return tg__pick_f64(x >= 0, 1.0, e) / (1.0 + e);
 }
 
 /* ------------------------------------------------------------------ logarithms
@@ -255,25 +272,27 @@ static inline double tg__sigmoid_f64(double x) {
  * scaled up first. */
 
 static inline float tg__log_core_f32(float x, float *exponent) {
-    const float up = x < 1.17549435e-38f ? x * 8388608.0f : x;
+    const bool small = x < 1.17549435e-38f;
+    const float up = x * tg__pick_f32(small, 8388608.0f, 1.0f);
     const uint32_t sqrt_half = 0x3f3504f3u, shifted = tg__bits_f32(up) - sqrt_half;
     const float f = tg__from_bits_f32((shifted & 0x7fffffu) + sqrt_half) - 1.0f;
     const float s = f / (2.0f + f), z = s * s, h = 0.5f * f * f;
-    *exponent = (float)((int32_t)shifted >> 23) - (x < 1.17549435e-38f ? 23.0f : 0.0f);
+    *exponent = (float)((int32_t)shifted >> 23) - tg__pick_f32(small, 23.0f, 0.0f);
     float r = 0.298730582f;
     r = tg__fma_f32(r, z, 0.399774969f);
     r = tg__fma_f32(r, z, 0.666667759f);
     return f - (h - s * tg__fma_f32(r, z, h));
 }
 static inline double tg__log_core_f64(double x, double *exponent) {
-    const double up = x < 2.2250738585072014e-308 ? x * 18014398509481984.0 : x;
+    const bool small = x < 2.2250738585072014e-308;
+    const double up = x * tg__pick_f64(small, 18014398509481984.0, 1.0);
     const uint64_t sqrt_half = UINT64_C(0x3fe6a09e667f3bcd), one = UINT64_C(0x3ff0000000000000);
     const uint64_t shifted = tg__bits_f64(up) + (one - sqrt_half);
     const double f = tg__from_bits_f64((shifted & UINT64_C(0xfffffffffffff)) + sqrt_half) - 1.0;
     const double s = f / (2.0 + f), z = s * s, h = 0.5 * f * f;
     /* no vector unit before AVX-512 converts 64-bit integers: the biased exponent goes into the low bits of 2^52 instead */
     const double biased = tg__from_bits_f64((shifted >> 52) | UINT64_C(0x4330000000000000)) - 4503599627370496.0;
-    *exponent = biased - (x < 2.2250738585072014e-308 ? 1023.0 + 54.0 : 1023.0);
+    *exponent = biased - tg__pick_f64(small, 1023.0 + 54.0, 1023.0);
     double r = 0.14797508156421121;
     r = tg__fma_f64(r, z, 0.15313903316627428);
     r = tg__fma_f64(r, z, 0.18183569732233618);
@@ -286,27 +305,29 @@ static inline double tg__log_core_f64(double x, double *exponent) {
 
 /* What a logarithm is where its argument is not a positive number. */
 static inline float tg__log_edges_f32(float x, float log) {
-    const float top = x < INFINITY ? log : x, bottom = x == 0 ? -INFINITY : NAN;
-    return x > 0 ? top : bottom;
+    const float bottom = tg__pick_f32(x == 0, -INFINITY, NAN);
+    return tg__pick_f32(x > 0, tg__pick_f32(x < INFINITY, log, x), bottom);
 }
 static inline double tg__log_edges_f64(double x, double log) {
-    const double top = x < (double)INFINITY ? log : x, bottom = x == 0 ? -(double)INFINITY : (double)NAN;
-    return x > 0 ? top : bottom;
+    const double bottom = tg__pick_f64(x == 0, -(double)INFINITY, (double)NAN);
+    return tg__pick_f64(x > 0, tg__pick_f64(x < (double)INFINITY, log, x), bottom);
 }
 
-/* log x: 2 ULP. */
-static inline float tg__log_f32(float x) {
+/* log x: 2 ULP; _of: of a positive number. */
+static inline float tg__log_of_f32(float x) {
     float e;
     const float m = tg__log_core_f32(x, &e);
-    return tg__log_edges_f32(x, tg__fma_f32(e, 0x1.62ep-1f, tg__fma_f32(e, 3.19461849e-05f, m)));
+    return tg__fma_f32(e, 0x1.62ep-1f, tg__fma_f32(e, 3.19461849e-05f, m));
 }
-static inline double tg__log_f64(double x) {
+static inline double tg__log_of_f64(double x) {
     double e;
     const double m = tg__log_core_f64(x, &e);
-    return tg__log_edges_f64(x, tg__fma_f64(e, 0x1.62e42fefp-1, tg__fma_f64(e, 0x1.473de6af278edp-34, m)));
+    return tg__fma_f64(e, 0x1.62e42fefp-1, tg__fma_f64(e, 0x1.473de6af278edp-34, m));
 }
+static inline float tg__log_f32(float x) { return tg__log_edges_f32(x, tg__log_of_f32(x)); }
+static inline double tg__log_f64(double x) { return tg__log_edges_f64(x, tg__log_of_f64(x)); }
 
-/* log2 x: 3 ULP; exact for powers of two. */
+/* log2 x: 2 ULP; exact for powers of two. */
 static inline float tg__log2_f32(float x) {
     float e;
     const float m = tg__log_core_f32(x, &e);
@@ -320,12 +341,12 @@ static inline double tg__log2_f64(double x) {
 
 /* log(1 + x): 2 ULP, also next to zero. log u + c / u, where u = 1 + x as rounded and c what the rounding lost. */
 static inline float tg__log1p_f32(float x) {
-    const float u = 1.0f + x, c = x - (u - 1.0f), r = tg__log_f32(u) + c / u;
-    return u > 0 && u < INFINITY ? r : tg__log_edges_f32(u, u);
+    const float u = 1.0f + x, c = x - (u - 1.0f), r = tg__log_of_f32(u) + c / u;
+    return tg__log_edges_f32(u, r);
 }
 static inline double tg__log1p_f64(double x) {
-    const double u = 1.0 + x, c = x - (u - 1.0), r = tg__log_f64(u) + c / u;
-    return u > 0 && u < (double)INFINITY ? r : tg__log_edges_f64(u, u);
+    const double u = 1.0 + x, c = x - (u - 1.0), r = tg__log_of_f64(u) + c / u;
+    return tg__log_edges_f64(u, r);
 }
 
 /* ------------------------------------------------------------------ sine and cosine
@@ -338,7 +359,7 @@ static inline double tg__log1p_f64(double x) {
 static inline double tg__trig_reduce(double x, uint64_t *quadrant) {
     const double t = tg__fma_f64(x, 0.63661977236758138, TG__ROUND_F64), q = t - TG__ROUND_F64;
     *quadrant = tg__bits_f64(t);
-    return tg__fma_f64(q, -0x1.3198a2e037073p-69, tg__fma_f64(q, -0x1.0b4611a6p-34, tg__fma_f64(q, -0x1.921fb544p+0, x)));
+    return tg__fma_f64(q, -0x1.921fb544p+0, x) - tg__fma_f64(q, 0x1.3198a2e037073p-69, q * 0x1.0b4611a6p-34);
 }
 
 /* sin r in an even quadrant, cos r in an odd one, negated in the third and fourth: by bits, for want of 64-bit compares. */
@@ -388,9 +409,10 @@ static inline double tg__cos_f64(double x) { return tg__trig_f64(x, 1); }
 
 /* ------------------------------------------------------------------ error function
  *
- * erf x = 1 - e^(-t), t = x (2 / sqrt(pi) + x Q(x)) for x in [0, 4] (f64: [0, 6]), where erf rounds to 1 beyond. t is smooth and
- * grows like x near zero, so that expm1 gives the small values their relative precision. Q is minimax in t, error 2^-31
- * (2^-56.6), in u = x / 2 - 1 (x / 3 - 1). 4 ULP. */
+ * erf x = 1 - e^(-t), t = x (2 / sqrt(pi) + x Q(x)) for x in [0, 4] (f64: [0, 6]), where erf rounds to 1 beyond. t is smooth
+ * and grows like x near zero, so that expm1 gives the small values their relative precision. Q is minimax in t, error 2^-31
+ * (2^-56.6), in u = x / 2 - 1 (x / 3 - 1; its odd and even powers apart, two short chains being faster than a long one).
+ * 3 ULP. */
 
 static inline float tg__erf_f32(float x) {
     const float a = __builtin_fabsf(x), c = a > 4.0f ? 4.0f : a, u = 0.5f * c - 1.0f;
@@ -407,41 +429,41 @@ static inline float tg__erf_f32(float x) {
     q = tg__fma_f32(q, u, -0.0348936208f);
     q = tg__fma_f32(q, u, 0.0907993466f);
     q = tg__fma_f32(q, u, 0.777045727f);
-    return tg__copysign_f32(tg__expm1_f32(-c * tg__fma_f32(q, c, 1.12837917f)), x);
+    return tg__copysign_f32(tg__expm1_low_f32(-c * tg__fma_f32(q, c, 1.12837917f)), x);
 }
 static inline double tg__erf_f64(double x) {
-    const double a = __builtin_fabs(x), c = a > 6.0 ? 6.0 : a, u = tg__fma_f64(c, 1.0 / 3.0, -1.0);
-    double q = 2.7338221942147526e-08;
-    q = tg__fma_f64(q, u, -9.018551879758545e-08);
-    q = tg__fma_f64(q, u, -1.9027459294287985e-08);
-    q = tg__fma_f64(q, u, 3.6126524283008599e-07);
-    q = tg__fma_f64(q, u, -2.6868163390046774e-07);
-    q = tg__fma_f64(q, u, -3.6469109805335517e-07);
-    q = tg__fma_f64(q, u, 2.1114557994566778e-07);
-    q = tg__fma_f64(q, u, 7.0904773831269795e-07);
-    q = tg__fma_f64(q, u, -4.2909011683533932e-07);
-    q = tg__fma_f64(q, u, -1.0822817004424916e-06);
-    q = tg__fma_f64(q, u, 2.2006222203707466e-06);
-    q = tg__fma_f64(q, u, -3.3214482417992349e-06);
-    q = tg__fma_f64(q, u, 5.5777674545659045e-06);
-    q = tg__fma_f64(q, u, -7.8836534457386966e-06);
-    q = tg__fma_f64(q, u, 7.483333896491026e-06);
-    q = tg__fma_f64(q, u, -3.6518143335325567e-07);
-    q = tg__fma_f64(q, u, -2.0241244005852485e-05);
-    q = tg__fma_f64(q, u, 6.4197499154180183e-05);
-    q = tg__fma_f64(q, u, -0.00014167211339029446);
-    q = tg__fma_f64(q, u, 0.00025519827149880786);
-    q = tg__fma_f64(q, u, -0.00038119441498146749);
-    q = tg__fma_f64(q, u, 0.0004319988277140438);
-    q = tg__fma_f64(q, u, -0.00018498514739310372);
-    q = tg__fma_f64(q, u, -0.00084161295110159835);
-    q = tg__fma_f64(q, u, 0.0035972691664420864);
-    q = tg__fma_f64(q, u, -0.0098425504696668196);
-    q = tg__fma_f64(q, u, 0.02272151938329391);
-    q = tg__fma_f64(q, u, -0.047780282239048975);
-    q = tg__fma_f64(q, u, 0.09507472048155699);
-    q = tg__fma_f64(q, u, 0.81502506007717501);
-    return tg__copysign_f64(tg__expm1_f64(-c * tg__fma_f64(q, c, 1.1283791670955126)), x);
+    const double a = __builtin_fabs(x), c = a > 6.0 ? 6.0 : a, u = tg__fma_f64(c, 1.0 / 3.0, -1.0), w = u * u;
+    double odd = 2.7338221942147526e-08, even = -9.018551879758545e-08;
+    odd = tg__fma_f64(odd, w, -1.9027459294287985e-08);
+    even = tg__fma_f64(even, w, 3.6126524283008599e-07);
+    odd = tg__fma_f64(odd, w, -2.6868163390046774e-07);
+    even = tg__fma_f64(even, w, -3.6469109805335517e-07);
+    odd = tg__fma_f64(odd, w, 2.1114557994566778e-07);
+    even = tg__fma_f64(even, w, 7.0904773831269795e-07);
+    odd = tg__fma_f64(odd, w, -4.2909011683533932e-07);
+    even = tg__fma_f64(even, w, -1.0822817004424916e-06);
+    odd = tg__fma_f64(odd, w, 2.2006222203707466e-06);
+    even = tg__fma_f64(even, w, -3.3214482417992349e-06);
+    odd = tg__fma_f64(odd, w, 5.5777674545659045e-06);
+    even = tg__fma_f64(even, w, -7.8836534457386966e-06);
+    odd = tg__fma_f64(odd, w, 7.483333896491026e-06);
+    even = tg__fma_f64(even, w, -3.6518143335325567e-07);
+    odd = tg__fma_f64(odd, w, -2.0241244005852485e-05);
+    even = tg__fma_f64(even, w, 6.4197499154180183e-05);
+    odd = tg__fma_f64(odd, w, -0.00014167211339029446);
+    even = tg__fma_f64(even, w, 0.00025519827149880786);
+    odd = tg__fma_f64(odd, w, -0.00038119441498146749);
+    even = tg__fma_f64(even, w, 0.0004319988277140438);
+    odd = tg__fma_f64(odd, w, -0.00018498514739310372);
+    even = tg__fma_f64(even, w, -0.00084161295110159835);
+    odd = tg__fma_f64(odd, w, 0.0035972691664420864);
+    even = tg__fma_f64(even, w, -0.0098425504696668196);
+    odd = tg__fma_f64(odd, w, 0.02272151938329391);
+    even = tg__fma_f64(even, w, -0.047780282239048975);
+    odd = tg__fma_f64(odd, w, 0.09507472048155699);
+    even = tg__fma_f64(even, w, 0.81502506007717501);
+    const double q = tg__fma_f64(odd, u, even);
+    return tg__copysign_f64(tg__expm1_low_f64(-c * tg__fma_f64(q, c, 1.1283791670955126)), x);
 }
 
 /* ------------------------------------------------------------------ powers */

@@ -5,6 +5,7 @@
 
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* some loops cannot be vectorised: libm's pow, 64-bit integer division */
+#pragma clang diagnostic ignored "-Wbitwise-conditional-parentheses" /* expressions use them to stay free of branches */
 #endif
 
 #define FN(name) TG__SET(TG__PASTE(tg__micro_##name, D))
@@ -146,6 +147,6 @@
 #undef D
 #undef KIND
 
-#define D bool
+#define D truth /* bool itself is a macro */
 #define KIND TRUTH
 #include "kernels/micro.inc"

@@ -8,7 +8,7 @@
 #define FLOAT_LOOPS(X, name, set) X(LOOP(name, f32, set), TG_F32) X(LOOP(name, f64, set), TG_F64)
 #define PERIODIC_LOOPS FLOAT_LOOPS
 #define NUM_LOOPS(X, name, set) FLOAT_LOOPS(X, name, set) X(LOOP(name, i32, set), TG_I32) X(LOOP(name, i64, set), TG_I64)
-#define LOGIC_LOOPS(X, name, set) X(LOOP(name, bool, set), TG_BOOL)
+#define LOGIC_LOOPS(X, name, set) X(LOOP(name, truth, set), TG_BOOL)
 #define ALL_LOOPS(X, name, set) NUM_LOOPS(X, name, set) X(LOOP(name, u8, set), TG_U8) X(LOOP(name, u8, set), TG_BOOL)
 #define TEST_LOOPS ALL_LOOPS
 #define SELECT_LOOPS ALL_LOOPS

@@ -1,5 +1,5 @@
-/* kernels/random.c: random numbers by counter. Block b of stream s under seed k is Philox4x32-10 of the counter (b, s) with key k:
- * four 32-bit words. f32 takes a word per element, f64 two; a normal pair takes the words of its two places.
+/* kernels/random.c: random numbers by counter. Block b of stream s under seed k is Philox4x32-10 of the counter (b, s) with
+ * key k: four 32-bit words. f32 takes a word per element, f64 two; a normal pair takes the words of its two places.
  * Compiled for the baseline only, so that the numbers are the same whatever instruction set is in use. */
 #include <string.h>
 
@@ -81,7 +81,8 @@ static void make_uniform_f64(const words *x, int blocks, void *out) {
 /* Box and Muller 1958: sqrt(-2 log u) times the cosine and the sine of a random angle. u is in (0, 1] and fine-grained near 0,
  * so that the tails reach 6.6 (f64: 8.6) deviations; the angle is in [-pi, pi). */
 static void pair_f32(float *o, uint32_t first, uint32_t second) {
-    const float u = (float)(int32_t)(first >> 1) * 0x1p-31f + 0x1p-32f, angle = (float)(int32_t)second * 1.46291807926715968e-9f;
+    const float u = (float)(int32_t)(first >> 1) * 0x1p-31f + 0x1p-32f;
+    const float angle = (float)(int32_t)second * 1.46291807926715968e-9f; /* pi / 2^31 */
     const float radius = tg__sqrt_f32(-2.0f * tg__log_f32(u));
     o[0] = radius * tg__cos_f32(angle);
     o[1] = radius * tg__sin_f32(angle);

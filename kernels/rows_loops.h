@@ -14,7 +14,7 @@ static T FN(row_max)(const T *x, int64_t n) {
 
 static void FN(exp_shifted)(const T *x, T *y, int64_t n, T shift) {
     TG__INDEPENDENT
-    for (int64_t i = 0; i < n; i++) y[i] = M(exp)(x[i] - shift);
+    for (int64_t i = 0; i < n; i++) y[i] = M(exp_low)(x[i] - shift);
 }
 
 /* Sums of complete subtrees, largest first: a leaf joins as many of them as the binary number of leaves so far carries. */
