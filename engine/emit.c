@@ -199,7 +199,9 @@ static void find_last_uses(block_work *w) {
         int count = n->op->source_fn ? 0 : n->n_in;
         for (int i = 0; i < count; i++) {
             uint32_t y = p->nodes[p->t->local[n->u.in[i]]].same;
-            if (reads_register(w, y)) p->nodes[p->nodes[y].src].last_use = tail ? TG__NO_REG : at;
+            if (!reads_register(w, y)) continue;
+            uint16_t *last = &p->nodes[p->nodes[y].src].last_use;
+            if (*last != TG__NO_REG) *last = tail ? TG__NO_REG : at; /* tails read after every micro-op */
         }
         if (!tail) p->nodes[x].last_use = at++;
     }

@@ -610,10 +610,13 @@ static tg_tensor dummy_like(tg_tape *t, tg_tensor y, const char *site) {
     tg_shape shape = tg_shape_of(y);
     uint32_t s = tg__shape_intern(t, &shape);
     uint32_t id = s == TG__NONE ? 0 : tg__record(t, &tg__leaf_dummy, NULL, NULL, 0, s, tg_dtype_of(y), site);
-    if (!id) {
+    size_t size = (size_t)tg_numel(y) * tg_dtype_size(tg_dtype_of(y));
+    void *zeros = id && t->eager ? tg__value_memory(t, id, size) : NULL; /* eager mode runs what reads it */
+    if (!id || (t->eager && !zeros)) {
         tg__fail_nomem(t, "jvp", site);
         return tg__poison(t);
     }
+    if (zeros) t->nodes[id].data = memset(zeros, 0, size);
     t->nodes[id].flags |= TG__IS_LEAF;
     return tg__handle(t, id);
 }
