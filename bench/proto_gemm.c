@@ -80,7 +80,8 @@ static gemm_fn *kernel(tg_dtype d) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return d == TG_F32 ? tg__gemm_f32_avx512 : tg__gemm_f64_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return d == TG_F32 ? tg__gemm_f32_avx2 : tg__gemm_f64_avx2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return d == TG_F32 ? tg__gemm_f32_avx2 : tg__gemm_f64_avx2;
 #endif
     return d == TG_F32 ? tg__gemm_f32_any : tg__gemm_f64_any;
 }
@@ -98,8 +99,8 @@ static void measure(const char *name, const tg__gemm *g, gemm_fn *fn) {
     }
     qsort(samples, SAMPLES, sizeof *samples, by_value);
     double median = samples[SAMPLES / 2];
-    printf("{\"name\": \"%s\", \"threads\": %d, \"median\": %.4g, \"min\": %.4g, \"unit\": \"us\", \"gflops\": %.4g}\n", name, g->threads,
-           median, samples[0], flops / median / 1e3);
+    printf("{\"name\": \"%s\", \"threads\": %d, \"median\": %.4g, \"min\": %.4g, \"unit\": \"us\", \"gflops\": %.4g}\n", name,
+           g->threads, median, samples[0], flops / median / 1e3);
     fflush(stdout);
 }
 

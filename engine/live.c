@@ -76,7 +76,7 @@ bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t 
     if (!reserve_key(live, 0, 2 + (uint64_t)live->n * 5 + n_roots + 3 * (uint64_t)t->n_effects)) return false;
     uint64_t *w = live->key;
     *w++ = (uint64_t)live->n << 32 | n_roots;
-    *w++ = (uint64_t)t->n_effects << 8 | (uint64_t)t->check_finite << 4 | (uint64_t)mode;
+    *w++ = (uint64_t)tg__threads(t) << 48 | (uint64_t)t->n_effects << 8 | (uint64_t)t->check_finite << 4 | (uint64_t)mode;
     for (uint32_t i = 0; i < live->n; i++) {
         const tg__node *n = &t->nodes[live->ids[i]];
         if (n->n_in == TG__WIDE && !is_leaf(n)) {

@@ -73,7 +73,7 @@ static tg_operand operand(const tg_tape *t, uint32_t id, const void *data) {
 tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out, void *scratch) {
     const tg__node *n = &t->nodes[id];
     char message[200] = "";
-    tg_kernel_args k = {n_in, n_out, in, out, n->attr, scratch, t->threads, message, sizeof message};
+    tg_kernel_args k = {n_in, n_out, in, out, n->attr, scratch, tg__threads(t), message, sizeof message};
     tg_status s = n->op->kernel(&k);
     return s ? tg__fail_node(t, s, id, "%s", *message ? message : "the kernel failed") : TG_OK;
 }
@@ -99,7 +99,7 @@ static tg_status run_kernel(tg_tape *t, uint32_t id, void *out) {
         ok = data != NULL;
         outs[k] = operand(t, sibling, data);
     }
-    size_t scratch_size = ok && n->op->scratch ? n->op->scratch(ins, (int)count, outs, n->attr, t->threads) : 0;
+    size_t scratch_size = ok && n->op->scratch ? n->op->scratch(ins, (int)count, outs, n->attr, tg__threads(t)) : 0;
     void *scratch = scratch_size ? tg__alloc(scratch_size) : NULL;
     ok = ok && (!scratch_size || scratch);
     tg_status s = ok ? tg__call_kernel(t, id, ins, (int)count, outs, n_out, scratch) : no_memory(t, id);

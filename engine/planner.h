@@ -10,6 +10,8 @@
 #ifndef TG_PLANNER_H
 #define TG_PLANNER_H
 
+#include <math.h>
+
 #include "engine.h"
 #include "kernels/kernels.h"
 
@@ -32,6 +34,9 @@ tg_status tg__check_borrowed(tg_tape *t, const tg__live *live);
 
 /* The node of output k of a node of several outputs. */
 uint32_t tg__sibling(const tg_tape *t, uint32_t primary, int k);
+
+/* Threads that kernels may use: scratch is asked for with the number that the kernel is run with, so it is part of the key. */
+static inline int tg__threads(const tg_tape *t) { return tg__parallel_width(t->threads, INFINITY); }
 
 /* Calls a kernel; its failure becomes the error of node id. */
 tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out, void *scratch);

@@ -265,7 +265,7 @@ static bool take_memory(run *r, tg__run_mode mode) {
     const tg__plan *plan = r->plan;
     if (mode == TG__STEP && t->n_effects && !rescue_borrowed(r)) return false;
     if (!grow_block(&t->pool, &t->pool_size, plan->pool_bytes) || !grow_block(&t->scratch, &t->scratch_size, plan->scratch_bytes)) return false;
-    size_t workers = (size_t)tg__parallel_width(t->threads, INFINITY);
+    size_t workers = (size_t)tg__threads(t);
     if (!grow_block(&t->block_scratch, &t->block_scratch_size, plan->block_scratch * workers)) return false;
     if (!tg__grow(&r->p->base, &r->p->base_cap, plan->n_storages, sizeof *r->p->base)) return false;
     if (!tg__grow(&r->p->args, &r->p->args_cap, plan->max_in, sizeof *r->p->args)) return false;

@@ -1,5 +1,5 @@
-/* kernels/gemm.c: matrix products. Compiled once per instruction set, with TG__ISA the set's name; the code is gemm_type.h, for
- * each element type. What differs between sets is here: vector width, tile, multiply-add, loads of part of a vector, transposes. */
+/* kernels/gemm.c: matrix products. Compiled once per instruction set (set.h); the code is gemm_type.h, for each element type.
+ * What differs between sets is here: vector width, tile, multiply-add, loads of part of a vector, transposes. */
 #include "kernels/gemm.h"
 #include "kernels/set.h"
 
@@ -32,13 +32,15 @@
 #define TILE_VECTORS 2
 
 #define SMALL 32           /* m, n and K up to this go without packing, scratch and threads */
+#define SMALL_WORK 400       /* what such a product costs beside its multiplications, in units of tg_parallel */
 #define STREAM_ROWS 4      /* up to this many rows of C, a large B is read once, along its rows, and not packed */
-#define STREAM_ELEMENTS 2048 /* accumulators of that path: they stay in L1 */
+#define STREAM_ELEMENTS 2048 /* accumulators of that path, and elements of its buffer: they stay in L1 */
+#define STREAM_STRIP 64      /* columns of that buffer */
 #define A_BLOCK_BYTES 576  /* bytes of a column of the block of A that is packed at once: the block stays in L2 */
 #define B_BLOCK_BYTES 2048 /* bytes of a row of the block of B that is packed at once */
+#define NEAR_BYTES 1024      /* tiles of few rows read B in place where its rows are at most this far apart */
+#define WIDE_PANELS 4        /* panels of B packed side by side */
 #define SLACK 64           /* elements that packing may write past the end */
-
-/* f32 */
 
 typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES)));
 typedef float loose_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
@@ -81,92 +83,97 @@ INLINE vec_f64 part_f64(const double *p, int n) {
 
 #endif
 
-/* square_T: dst[s * width + l] = src[l * lane + s] for a square of SQUARE_T elements a side; rows of src from `count` on are
- * taken as zeros and not read. */
+/* turn_T: out[t][l] = src[l * lane + t], a square of SQUARE_T elements a side. Lanes from `count` on are zeros and not read. */
 #if defined(__AVX2__)
-
 #define SQUARE_F32 8
 #define SQUARE_F64 4
-
-INLINE __m256 row_f32(const float *src, int64_t lane, int l, int count) {
-    return l < count ? _mm256_loadu_ps(src + l * lane) : _mm256_setzero_ps();
-}
-
-INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
-    __m256 r[8], t[8];
-    UNROLL for (int l = 0; l < 8; l++) r[l] = row_f32(src, lane, l, count);
-    UNROLL for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    UNROLL for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    UNROLL for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(dst + i * width, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
-    }
-    UNROLL for (int i = 0; i < 4; i++) _mm256_storeu_ps(dst + (i + 4) * width, t[i]);
-}
-
-INLINE __m256d row_f64(const double *src, int64_t lane, int l, int count) {
-    return l < count ? _mm256_loadu_pd(src + l * lane) : _mm256_setzero_pd();
-}
-
-INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
-    __m256d r0 = row_f64(src, lane, 0, count), r1 = row_f64(src, lane, 1, count);
-    __m256d r2 = row_f64(src, lane, 2, count), r3 = row_f64(src, lane, 3, count);
-    __m256d t0 = _mm256_unpacklo_pd(r0, r1), t1 = _mm256_unpackhi_pd(r0, r1);
-    __m256d t2 = _mm256_unpacklo_pd(r2, r3), t3 = _mm256_unpackhi_pd(r2, r3);
-    _mm256_storeu_pd(dst, _mm256_permute2f128_pd(t0, t2, 0x20));
-    _mm256_storeu_pd(dst + width, _mm256_permute2f128_pd(t1, t3, 0x20));
-    _mm256_storeu_pd(dst + 2 * width, _mm256_permute2f128_pd(t0, t2, 0x31));
-    _mm256_storeu_pd(dst + 3 * width, _mm256_permute2f128_pd(t1, t3, 0x31));
-}
-
-#elif defined(__SSE2__)
-
+#else
 #define SQUARE_F32 4
 #define SQUARE_F64 2
+#endif
+typedef float turned_f32 __attribute__((vector_size(4 * SQUARE_F32)));
+typedef double turned_f64 __attribute__((vector_size(8 * SQUARE_F64)));
 
-INLINE __m128 row_f32(const float *src, int64_t lane, int l, int count) {
-    return l < count ? _mm_loadu_ps(src + l * lane) : _mm_setzero_ps();
+#if defined(__AVX2__)
+
+INLINE __m256 two_f32(const float *src, int64_t lane, int l, int count) { /* four terms of lanes l and l + 4 */
+    __m128 low = l < count ? _mm_loadu_ps(src + l * lane) : _mm_setzero_ps();
+    __m128 high = l + 4 < count ? _mm_loadu_ps(src + (l + 4) * lane) : _mm_setzero_ps();
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
 }
 
-INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
-    __m128 r0 = row_f32(src, lane, 0, count), r1 = row_f32(src, lane, 1, count);
-    __m128 r2 = row_f32(src, lane, 2, count), r3 = row_f32(src, lane, 3, count);
-    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
-    _mm_storeu_ps(dst, r0);
-    _mm_storeu_ps(dst + width, r1);
-    _mm_storeu_ps(dst + 2 * width, r2);
-    _mm_storeu_ps(dst + 3 * width, r3);
+INLINE void turn_f32(turned_f32 *out, const float *src, int64_t lane, int count) {
+    UNROLL for (int t = 0; t < 8; t += 4) {
+        __m256 r0 = two_f32(src + t, lane, 0, count), r1 = two_f32(src + t, lane, 1, count);
+        __m256 r2 = two_f32(src + t, lane, 2, count), r3 = two_f32(src + t, lane, 3, count);
+        __m256 t0 = _mm256_unpacklo_ps(r0, r1), t1 = _mm256_unpackhi_ps(r0, r1);
+        __m256 t2 = _mm256_unpacklo_ps(r2, r3), t3 = _mm256_unpackhi_ps(r2, r3);
+        out[t] = (turned_f32)_mm256_shuffle_ps(t0, t2, 0x44);
+        out[t + 1] = (turned_f32)_mm256_shuffle_ps(t0, t2, 0xee);
+        out[t + 2] = (turned_f32)_mm256_shuffle_ps(t1, t3, 0x44);
+        out[t + 3] = (turned_f32)_mm256_shuffle_ps(t1, t3, 0xee);
+    }
 }
 
-INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
-    __m128d r0 = _mm_loadu_pd(src), r1 = count > 1 ? _mm_loadu_pd(src + lane) : _mm_setzero_pd();
-    _mm_storeu_pd(dst, _mm_unpacklo_pd(r0, r1));
-    _mm_storeu_pd(dst + width, _mm_unpackhi_pd(r0, r1));
+INLINE __m256d two_f64(const double *src, int64_t lane, int l, int count) { /* two terms of lanes l and l + 2 */
+    __m128d low = l < count ? _mm_loadu_pd(src + l * lane) : _mm_setzero_pd();
+    __m128d high = l + 2 < count ? _mm_loadu_pd(src + (l + 2) * lane) : _mm_setzero_pd();
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(low), high, 1);
+}
+
+INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count) {
+    UNROLL for (int t = 0; t < 4; t += 2) {
+        __m256d r0 = two_f64(src + t, lane, 0, count), r1 = two_f64(src + t, lane, 1, count);
+        out[t] = (turned_f64)_mm256_unpacklo_pd(r0, r1);
+        out[t + 1] = (turned_f64)_mm256_unpackhi_pd(r0, r1);
+    }
+}
+
+INLINE turned_f32 turned_fma_f32(turned_f32 a, turned_f32 b, turned_f32 c) {
+    return (turned_f32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+
+INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) {
+    return (turned_f64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 }
 
 #else
 
-#define SQUARE_F32 4
-#define SQUARE_F64 2
+INLINE turned_f32 turned_fma_f32(turned_f32 a, turned_f32 b, turned_f32 c) { return a * b + c; }
+INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) { return a * b + c; }
 
-INLINE void square_f32(float *dst, int64_t width, const float *src, int64_t lane, int count) {
-    for (int s = 0; s < SQUARE_F32; s++)
-        for (int l = 0; l < SQUARE_F32; l++) dst[s * width + l] = l < count ? src[l * lane + s] : 0;
+#if defined(__SSE2__)
+
+INLINE __m128 lane_f32(const float *src, int64_t lane, int l, int count) {
+    return l < count ? _mm_loadu_ps(src + l * lane) : _mm_setzero_ps();
 }
 
-INLINE void square_f64(double *dst, int64_t width, const double *src, int64_t lane, int count) {
-    for (int s = 0; s < SQUARE_F64; s++)
-        for (int l = 0; l < SQUARE_F64; l++) dst[s * width + l] = l < count ? src[l * lane + s] : 0;
+INLINE void turn_f32(turned_f32 *out, const float *src, int64_t lane, int count) {
+    __m128 r0 = lane_f32(src, lane, 0, count), r1 = lane_f32(src, lane, 1, count);
+    __m128 r2 = lane_f32(src, lane, 2, count), r3 = lane_f32(src, lane, 3, count);
+    _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+    out[0] = (turned_f32)r0, out[1] = (turned_f32)r1, out[2] = (turned_f32)r2, out[3] = (turned_f32)r3;
 }
 
+INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count) {
+    __m128d r0 = _mm_loadu_pd(src), r1 = count > 1 ? _mm_loadu_pd(src + lane) : _mm_setzero_pd();
+    out[0] = (turned_f64)_mm_unpacklo_pd(r0, r1);
+    out[1] = (turned_f64)_mm_unpackhi_pd(r0, r1);
+}
+
+#else
+
+INLINE void turn_f32(turned_f32 *out, const float *src, int64_t lane, int count) {
+    for (int t = 0; t < SQUARE_F32; t++)
+        for (int l = 0; l < SQUARE_F32; l++) out[t][l] = l < count ? src[l * lane + t] : 0;
+}
+
+INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count) {
+    for (int t = 0; t < SQUARE_F64; t++)
+        for (int l = 0; l < SQUARE_F64; l++) out[t][l] = l < count ? src[l * lane + t] : 0;
+}
+
+#endif
 #endif
 
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -7,7 +7,6 @@
 #define VEC FN(vec)
 #define LANES ((int)(VECTOR_BYTES / sizeof(T)))
 #define TILE_COLS (TILE_VECTORS * LANES)
-#define LINE ((int64_t)(64 / sizeof(T)))
 #define A_BLOCK ((int64_t)(A_BLOCK_BYTES / sizeof(T)))
 #define B_BLOCK ((int64_t)(B_BLOCK_BYTES / sizeof(T)))
 
@@ -28,8 +27,8 @@ typedef struct FN(result) {
     int64_t row, col;
 } FN(result);
 
-/* Operands as a tile reads them: of A, element (i, t) at p[i * lane + t * term]; of B, columns from panel p[q * panel] on, row t
- * at t * term. packed: tiles of A follow each other, each with its lanes adjacent. */
+/* Operands as a tile reads them: of A, element (i, t) at p[i * lane + t * term]; of B, panel q of columns at p[q * panel], its
+ * row t at t * term from there. packed: tiles of A follow each other, each with its lanes adjacent. */
 typedef struct FN(left) {
     const T *p;
     int64_t lane, term;
@@ -97,20 +96,25 @@ EACH_ROWS(TILES)
      {FN(packed_narrow_##rows), FN(packed_wide_##rows)}},
 static FN(tile_fn) *const FN(tiles)[ROWS][2][2] = {EACH_ROWS(TILE_ROW)};
 
-/* A tile of which not all columns are wanted, or whose columns are not adjacent: computed in full beside C. */
-static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, FN(left) left, const T *b, int64_t b_term, FN(result) to,
-                          int64_t rows, int64_t cols, bool add) {
-    T full[ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
-    fn(k, a, left.lane, left.term, b, b_term, full, TILE_COLS, false);
+/* c (strided) = or += sum (packed rows) */
+static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *sum, int64_t sum_row, bool add) {
     for (int64_t i = 0; i < rows; i++) {
-        const T *from = full + i * TILE_COLS;
         T *c = to.c + i * to.row;
+        const T *from = sum + i * sum_row;
         if (add) {
             for (int64_t j = 0; j < cols; j++) c[j * to.col] += from[j];
         } else {
             for (int64_t j = 0; j < cols; j++) c[j * to.col] = from[j];
         }
     }
+}
+
+/* A tile of which not all columns are wanted, or whose columns are not adjacent: computed in full beside C. */
+static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, FN(left) left, const T *b, int64_t b_term, FN(result) to,
+                          int64_t rows, int64_t cols, bool add) {
+    T full[ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
+    fn(k, a, left.lane, left.term, b, b_term, full, TILE_COLS, false);
+    FN(give_rows)(to, rows, cols, full, TILE_COLS, add);
 }
 
 /* to (rows x cols) = or += left right, over k terms. */
@@ -142,22 +146,27 @@ static void FN(pack_adjacent)(T *dst, int64_t width, const T *src, int64_t term,
     }
 }
 
-static void FN(pack_transposed)(T *dst, int64_t width, const T *src, int64_t lane, int64_t k, int64_t count) {
-    int64_t last = (count - 1) / SQUARE * SQUARE; /* squares go from the last to the first: the next one overwrites the excess */
-    while (k >= SQUARE) {
-        int64_t steps = k >= LINE ? LINE : SQUARE; /* a cache line of each lane is read at once */
-        for (int64_t l = last; l >= 0; l -= SQUARE) {
-            int valid = (int)min_of(count - l, SQUARE);
-            for (int64_t t = 0; t < steps; t += SQUARE) {
-                const T *from = src + l * lane + t;
-                if (valid == SQUARE) FN(square)(dst + t * width + l, width, from, lane, SQUARE);
-                else FN(square)(dst + t * width + l, width, from, lane, valid);
-            }
-        }
-        k -= steps, src += steps, dst += steps * width;
+INLINE void FN(pack_square)(T *dst, int64_t width, const T *src, int64_t lane, int valid) {
+    FN(turned) rows[SQUARE];
+    FN(turn)(rows, src, lane, valid);
+    UNROLL for (int t = 0; t < SQUARE; t++) memcpy(dst + t * width, &rows[t], sizeof rows[t]);
+}
+
+static void FN(pack_squares)(T *dst, int64_t width, const T *src, int64_t lane, int64_t squares, int valid) {
+    if (valid == SQUARE) {
+        for (; squares > 0; squares--, src += SQUARE, dst += SQUARE * width) FN(pack_square)(dst, width, src, lane, SQUARE);
+    } else {
+        for (; squares > 0; squares--, src += SQUARE, dst += SQUARE * width) FN(pack_square)(dst, width, src, lane, valid);
     }
-    for (; k > 0; k--, src++, dst += width) {
-        for (int64_t l = 0; l < count; l++) dst[l] = src[l * lane];
+}
+
+static void FN(pack_transposed)(T *dst, int64_t width, const T *src, int64_t lane, int64_t k, int64_t count) {
+    int64_t squares = k / SQUARE, last = (count - 1) / SQUARE * SQUARE;
+    for (int64_t l = last; l >= 0; l -= SQUARE) { /* downwards: what the last lanes write past their row is overwritten */
+        FN(pack_squares)(dst + l, width, src + l * lane, lane, squares, (int)min_of(count - l, SQUARE));
+    }
+    for (int64_t t = squares * SQUARE; t < k; t++) {
+        for (int64_t l = 0; l < count; l++) dst[t * width + l] = src[l * lane + t];
     }
 }
 
@@ -177,8 +186,8 @@ static void FN(pack_piece)(T *dst, int64_t width, const T *src, int64_t lane, in
 }
 
 /* Packs lanes [first, first + count) and terms [t0, t0 + k) of K, which may lie in several pairs. */
-static void FN(pack_panel)(T *dst, int64_t width, const FN(product) *q, const FN(side) *s, int64_t first, int64_t count, int64_t t0,
-                           int64_t k) {
+static void FN(pack_panel)(T *dst, int64_t width, const FN(product) *q, const FN(side) *s, int64_t first, int64_t count,
+                           int64_t t0, int64_t k) {
     while (k > 0) {
         int64_t pair = t0 / q->k, t = t0 % q->k, piece = min_of(q->k - t, k);
         FN(pack_piece)(dst, width, s->pairs[pair] + s->offset + first * s->lane + t * s->term, s->lane, s->term, piece, count);
@@ -196,13 +205,34 @@ static void FN(pack_left)(T *dst, const FN(product) *q, int64_t first, int64_t r
     }
 }
 
-static void FN(pack_right)(T *dst, const FN(product) *q, int64_t first, int64_t cols, int64_t t0, int64_t k) {
-    for (int64_t j = 0; j < cols; j += TILE_COLS, dst += k * TILE_COLS) {
-        FN(pack_panel)(dst, TILE_COLS, q, &q->b, first + j, min_of(cols - j, TILE_COLS), t0, k);
+/* Whole panels of adjacent columns, side by side, so that long rows are read; `panel`: from one panel of dst to the next. */
+static void FN(pack_wide)(T *dst, int64_t panel, const T *src, int64_t term, int64_t k, int64_t panels) {
+    for (; k > 0; k--, src += term, dst += TILE_COLS) {
+        for (int64_t p = 0; p < panels; p++) {
+            const T *from = src + p * TILE_COLS;
+            T *to = dst + p * panel;
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++) FN(store)(to + v * LANES, FN(load)(from + v * LANES));
+        }
     }
 }
 
-/* ------------------------------------------------------------------ few rows, large B */
+static void FN(pack_right)(T *dst, const FN(product) *q, int64_t first, int64_t cols, int64_t t0, int64_t k) {
+    int64_t j = 0, whole = q->b.lane == 1 ? cols / TILE_COLS * TILE_COLS : 0;
+    for (int64_t done = 0; whole > 0 && done < k;) {
+        int64_t pair = (t0 + done) / q->k, t = (t0 + done) % q->k, piece = min_of(q->k - t, k - done);
+        const T *src = q->b.pairs[pair] + q->b.offset + first + t * q->b.term;
+        for (j = 0; j < whole; j += WIDE_PANELS * TILE_COLS) {
+            int64_t panels = min_of(WIDE_PANELS, (whole - j) / TILE_COLS);
+            FN(pack_wide)(dst + j * k + done * TILE_COLS, k * TILE_COLS, src + j, q->b.term, piece, panels);
+        }
+        done += piece;
+    }
+    for (j = whole; j < cols; j += TILE_COLS) {
+        FN(pack_panel)(dst + j * k, TILE_COLS, q, &q->b, first + j, min_of(cols - j, TILE_COLS), t0, k);
+    }
+}
+
+/* ------------------------------------------------------------------ few rows */
 
 /* sum[i][j] += terms a[i * lane + t * term] * b[t * b_term + j], `steps` terms, one after another. */
 INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
@@ -246,35 +276,81 @@ static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, 
     }
 }
 
+/* The same where the terms of a column of B are adjacent: SQUARE columns at a time, `count` of them there. */
+INLINE void FN(dot_square)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, int count, T *sum,
+                           int64_t sum_row) {
+    FN(turned) s[STREAM_ROWS], right[SQUARE];
+    UNROLL for (int i = 0; i < rows; i++) memcpy(&s[i], sum + i * sum_row, sizeof s[i]);
+    for (; k >= SQUARE; k -= SQUARE, a += SQUARE * term, b += SQUARE) {
+        FN(turn)(right, b, b_lane, count);
+        UNROLL for (int t = 0; t < SQUARE; t++) {
+            UNROLL for (int i = 0; i < rows; i++) {
+                s[i] = FN(turned_fma)(a[i * lane + t * term] - (FN(turned)){0}, right[t], s[i]);
+            }
+        }
+    }
+    for (; k > 0; k--, a += term, b++) {
+        FN(turned) one = {0};
+        for (int l = 0; l < count; l++) one[l] = b[l * b_lane];
+        UNROLL for (int i = 0; i < rows; i++) s[i] = FN(turned_fma)(a[i * lane] - (FN(turned)){0}, one, s[i]);
+    }
+    UNROLL for (int i = 0; i < rows; i++) memcpy(sum + i * sum_row, &s[i], sizeof s[i]);
+}
+
+INLINE void FN(dot_rows)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, T *sum,
+                         int64_t sum_row, int64_t cols) {
+    for (; cols >= SQUARE; cols -= SQUARE, b += SQUARE * b_lane, sum += SQUARE)
+        FN(dot_square)(rows, k, a, lane, term, b, b_lane, SQUARE, sum, sum_row);
+    if (cols > 0) FN(dot_square)(rows, k, a, lane, term, b, b_lane, (int)cols, sum, sum_row);
+}
+
+static void FN(dot_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, T *sum,
+                          int64_t sum_row, int64_t cols) {
+    switch (rows) {
+    case 1: FN(dot_rows)(1, k, a, lane, term, b, b_lane, sum, sum_row, cols); break;
+    case 2: FN(dot_rows)(2, k, a, lane, term, b, b_lane, sum, sum_row, cols); break;
+    case 3: FN(dot_rows)(3, k, a, lane, term, b, b_lane, sum, sum_row, cols); break;
+    default: FN(dot_rows)(4, k, a, lane, term, b, b_lane, sum, sum_row, cols); break;
+    }
+}
+
 typedef struct FN(region) { /* of C, and the terms that are summed for it */
     int64_t row, rows, col, cols, term, terms;
 } FN(region);
 
-static void FN(stream_block)(const FN(product) *q, FN(region) r, T *sum, int64_t sum_row) {
-    for (int64_t i = 0; i < r.rows; i++) memset(sum + i * sum_row, 0, (size_t)sum_row * sizeof(T));
-    while (r.terms > 0) {
-        int64_t pair = r.term / q->k, t = r.term % q->k, piece = min_of(q->k - t, r.terms);
-        const T *a = q->a.pairs[pair] + q->a.offset + r.row * q->a.lane + t * q->a.term;
-        const T *b = q->b.pairs[pair] + q->b.offset + r.col + t * q->b.term;
-        FN(stream_piece)(r.rows, piece, a, q->a.lane, q->a.term, b, q->b.term, sum, sum_row, r.cols);
-        r.term += piece, r.terms -= piece;
+/* B is read as it lies where its columns or its rows are adjacent, else packed first. */
+static void FN(stream_pair)(const FN(product) *q, FN(region) r, const T *a, const T *b, T *sum, int64_t sum_row, T *buffer) {
+    if (q->b.lane == 1) {
+        FN(stream_piece)(r.rows, r.terms, a, q->a.lane, q->a.term, b, q->b.term, sum, sum_row, r.cols);
+    } else if (q->b.term == 1) {
+        FN(dot_piece)(r.rows, r.terms, a, q->a.lane, q->a.term, b, q->b.lane, sum, sum_row, r.cols);
+    } else {
+        FN(pack_piece)(buffer, sum_row, b, q->b.lane, q->b.term, r.terms, r.cols);
+        FN(stream_piece)(r.rows, r.terms, a, q->a.lane, q->a.term, buffer, sum_row, sum, sum_row, sum_row);
     }
 }
 
-static void FN(stream)(const FN(product) *q, FN(region) r, FN(result) to) {
+static void FN(stream_block)(const FN(product) *q, FN(region) r, T *sum, int64_t sum_row, T *buffer) {
+    for (int64_t i = 0; i < r.rows; i++) memset(sum + i * sum_row, 0, (size_t)sum_row * sizeof(T));
+    for (int64_t end = r.term + r.terms; r.term < end; r.term += r.terms) {
+        int64_t pair = r.term / q->k, t = r.term % q->k;
+        const T *a = q->a.pairs[pair] + q->a.offset + r.row * q->a.lane + t * q->a.term;
+        const T *b = q->b.pairs[pair] + q->b.offset + r.col * q->b.lane + t * q->b.term;
+        r.terms = min_of(q->k - t, end - r.term);
+        FN(stream_pair)(q, r, a, b, sum, sum_row, buffer);
+    }
+}
+
+static void FN(stream)(const FN(product) *q, FN(region) r, FN(result) to, T *buffer) {
     T sum[STREAM_ELEMENTS] __attribute__((aligned(VECTOR_BYTES)));
-    int64_t strip = STREAM_ELEMENTS / r.rows / LANES * LANES;
+    int64_t strip = q->b.lane == 1 ? STREAM_ELEMENTS / r.rows / LANES * LANES : STREAM_STRIP;
     for (int64_t j = 0; j < r.cols; j += strip) {
         int64_t cols = min_of(strip, r.cols - j), sum_row = round_up(cols, LANES);
+        FN(result) at = {to.c + j * to.col, to.row, to.col};
         for (int64_t t = 0; t < r.terms; t += q->order.block) {
             FN(region) part = {r.row, r.rows, r.col + j, cols, r.term + t, min_of(q->order.block, r.terms - t)};
-            FN(stream_block)(q, part, sum, sum_row);
-            for (int64_t i = 0; i < r.rows; i++) {
-                T *c = to.c + i * to.row + j * to.col;
-                const T *from = sum + i * sum_row;
-                if (t > 0) for (int64_t l = 0; l < cols; l++) c[l * to.col] += from[l];
-                else for (int64_t l = 0; l < cols; l++) c[l * to.col] = from[l];
-            }
+            FN(stream_block)(q, part, sum, sum_row, buffer);
+            FN(give_rows)(at, r.rows, cols, sum, sum_row, t > 0);
         }
     }
 }
@@ -289,7 +365,8 @@ static const T *FN(in_place)(const FN(product) *q, const FN(side) *s, int64_t fi
 
 static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left_buffer, T *right_buffer, bool add) {
     const T *a = r.cols <= 2 * TILE_COLS ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
-    const T *b = q->b.lane == 1 && r.rows <= 2 * ROWS ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
+    bool near = q->b.lane == 1 && q->b.term * (int64_t)sizeof(T) <= NEAR_BYTES;
+    const T *b = near && r.rows <= 2 * ROWS ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
     int64_t whole = b ? r.cols / TILE_COLS * TILE_COLS : 0;
     if (whole < r.cols) FN(pack_right)(right_buffer, q, r.col + whole, r.cols - whole, r.term, r.terms);
 
@@ -313,15 +390,16 @@ static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left
 
 /* to = the sum of r.terms terms, for the rows and columns of r. */
 static void FN(region_product)(const FN(product) *q, FN(region) r, FN(result) to, T *buffer) {
-    if (r.rows <= STREAM_ROWS && q->b.lane == 1 && r.cols >= 4 * LANES) {
-        FN(stream)(q, r, to);
+    if (r.rows <= STREAM_ROWS && r.cols >= 4 * LANES) {
+        FN(stream)(q, r, to, buffer);
         return;
     }
     T *right_buffer = buffer + round_up(min_of(A_BLOCK, r.rows) * q->order.block + SLACK, SLACK);
     for (int64_t j = 0; j < r.cols; j += B_BLOCK) {
         FN(result) at = {to.c + j * to.col, to.row, to.col};
         for (int64_t t = 0; t < r.terms; t += q->order.block) {
-            FN(region) part = {r.row, r.rows, r.col + j, min_of(B_BLOCK, r.cols - j), r.term + t, min_of(q->order.block, r.terms - t)};
+            int64_t terms = min_of(q->order.block, r.terms - t);
+            FN(region) part = {r.row, r.rows, r.col + j, min_of(B_BLOCK, r.cols - j), r.term + t, terms};
             FN(block)(q, part, at, buffer, right_buffer, t > 0);
         }
     }
@@ -379,6 +457,17 @@ static void FN(small_task)(int64_t begin, int64_t end, void *ctx) {
         FN(product) q = FN(product_of)(w, b);
         FN(small)(&q, FN(result_of)(w, b));
     }
+}
+
+static void FN(small_products)(FN(task) *w) {
+    double work = (work_of(w->m, w->n, w->K, sizeof(T)) + SMALL_WORK) * (double)w->g->batch;
+    if (w->g->batch > 1) {
+        tg_parallel((int)max_of(w->g->threads, 1), w->g->batch, work, FN(small_task), w);
+        return;
+    }
+    unsigned mode = tg__denormals_flush();
+    FN(small_task)(0, 1, w);
+    tg__denormals_restore(mode);
 }
 
 /* Cell `cell` of the grid of each element of the batch; worker i of tg_parallel does its share of all cells. */
@@ -483,15 +572,14 @@ void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
         FN(zeros)(g);
         return;
     }
-    int64_t tall = (g->n + LANES - 1) / LANES * g->m, flat = (g->m + LANES - 1) / LANES * g->n; /* vectors of C, and if swapped */
+    int64_t tall = (g->n + LANES - 1) / LANES * g->m, flat = (g->m + LANES - 1) / LANES * g->n; /* vectors of C, and swapped */
     if (2 * flat <= tall) w.swapped = true, w.m = g->n, w.n = g->m;
 
     if (w.m <= SMALL && w.n <= SMALL && w.K <= SMALL) {
-        double work = work_of(w.m, w.n, w.K, sizeof(T)) + 200;
-        tg_parallel(g->threads > 0 ? g->threads : 1, g->batch, work * (double)g->batch, FN(small_task), &w);
+        FN(small_products)(&w);
         return;
     }
-    unsigned mode = tg__denormals_flush();
+    unsigned mode = tg__denormals_flush(); /* sums of partial results are added outside tg_parallel */
     w.order = tg__gemm_cut(w.m, w.n, w.K);
     FN(products)(&w, work_of(w.m, w.n, w.K, sizeof(T)));
     tg__denormals_restore(mode);
@@ -501,7 +589,6 @@ void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
 #undef VEC
 #undef LANES
 #undef TILE_COLS
-#undef LINE
 #undef A_BLOCK
 #undef B_BLOCK
 #undef TILE_ARGS

@@ -72,7 +72,7 @@ CAST_INFER(f32, TG_F32)
 const tg_op tg__op_cast_f32 = {
     CAST(f32, TG_F32, 0),
     .vjp = cast_vjp,
-    RANGE1('c', .lo = -2, .hi = 2),
+    RANGE1('f', .lo = -2, .hi = 2),
 };
 
 TG_MICRO(cast_f64, 1, TO_F64, a)

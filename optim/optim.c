@@ -31,6 +31,7 @@ void tg_optim_free(tg_optim *o) {
     tg__model_destroy(o->state);
     tg__free(o->slots);
     tg__free(o->params);
+    tg__free(o->versions);
     tg__free(o->grads);
     tg__free(o->writes);
     tg__free(o);

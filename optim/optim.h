@@ -50,9 +50,9 @@ struct tg_optim {
     uint32_t slots_cap;
     int n_slotted; /* variables of the model that have their slots */
     /* scratch of an update, kept */
-    tg_tensor *params, *grads;
+    tg_tensor *params, *versions, *grads;
     tg__write *writes;
-    uint32_t params_cap, grads_cap, writes_cap;
+    uint32_t params_cap, versions_cap, grads_cap, writes_cap;
 };
 
 tg_optim *tg__optim_new(tg_model *m, const tg__rule *rule, tg__hyper h, tg_optim_common c);

@@ -134,13 +134,22 @@ tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *par
 
 /* ------------------------------------------------------------------ from a loss */
 
+/* The version of a parameter that is meant: where the loss reads it after a pending update, the newest. */
+static tg_tensor version_read(tg_tape *t, tg_tensor loss, tg_tensor param, uint32_t newest) {
+    tg_tensor x = tg__handle(t, newest);
+    return t->nodes[newest].op == &tg__leaf_var || tg_depends(loss, x) ? x : param;
+}
+
 /* The trainable parameters that this tape has read: no other can have a path to the loss. */
-static int read_params(tg_tape *t, tg_optim *o) {
+static int read_params(tg_tape *t, tg_optim *o, tg_tensor loss) {
     int n = 0;
     for (int i = 0; i < tg__model_count(o->model); i++) {
         const tg__var *v = tg__model_var(o->model, i);
         const tg__var_slot *slot = v->trainable ? tg__var_slot_of(t, v, false) : NULL;
-        if (slot && slot->id) o->params[n++] = tg_model_at(o->model, i);
+        if (!slot || !slot->id) continue;
+        o->params[n] = tg_model_at(o->model, i);
+        o->versions[n] = version_read(t, loss, o->params[n], slot->id);
+        n++;
     }
     return n;
 }
@@ -158,6 +167,7 @@ static int drop_without_path(tg_optim *o, int n) {
 static bool reserve_params(tg_optim *o) {
     uint64_t n = (uint64_t)tg__model_count(o->model);
     return tg__grow(&o->params, &o->params_cap, n, sizeof *o->params) &&
+           tg__grow(&o->versions, &o->versions_cap, n, sizeof *o->versions) &&
            tg__grow(&o->grads, &o->grads_cap, n, sizeof *o->grads);
 }
 
@@ -168,11 +178,13 @@ tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss) {
     if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL");
     if (!tg__resolve(t, loss, "update", site, 0)) return tg_error(t);
     if (!reserve_params(o)) return tg__fail_nomem(t, "update", site);
-    int n = read_params(t, o);
-    if (tg__grad_where(site, loss, o->params, n, o->grads)) return tg_error(t);
+    int n = read_params(t, o, loss);
+    if (tg__grad_where(site, loss, o->versions, n, o->grads)) return tg_error(t);
     n = drop_without_path(o, n);
     if (n == 0) return fail(t, TG_EARG, site, "no trainable parameter of the optimizer's model has a path to the loss");
-    return record_update(site, t, o, o->params, o->grads, n);
+    if (record_update(site, t, o, o->params, o->grads, n)) return tg_error(t);
+    tg_want_at(site, loss); /* so that its value can be asked for after the step */
+    return tg_error(t);
 }
 
 tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss) {

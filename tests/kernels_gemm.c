@@ -107,8 +107,9 @@ static bool product_make(product *q, tg_dtype d, int64_t m, int64_t n, int64_t k
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j < n; j++) {
             for (int fused = 0; fused < 2; fused++) {
-                if (d == TG_F32) ((float *)q->want[fused])[i * n + j] = element_f32((float *)q->a + i * K, (float *)q->b + j, m, n, K, fused);
-                else ((double *)q->want[fused])[i * n + j] = element_f64((double *)q->a + i * K, (double *)q->b + j, m, n, K, fused);
+                double x = d == TG_F32 ? (double)element_f32((float *)q->a + i * K, (float *)q->b + j, m, n, K, fused)
+                                       : element_f64((double *)q->a + i * K, (double *)q->b + j, m, n, K, fused);
+                put(q->want[fused], d, i * n + j, x);
             }
             exact_element(q, i, j);
         }
@@ -141,7 +142,7 @@ static void strides_of(layout l, int64_t rows, int64_t cols, int64_t *rs, int64_
     }
 }
 
-/* Places `count` matrices: term `term0 + p * terms` of the canonical packed array on. What no element uses is NaN. */
+/* Places the matrix of each pair, taken from the canonical array. What no element uses is NaN. */
 static bool place(placed *to, const product *q, const void *from, layout l, int64_t rows, int64_t cols, bool pairs_by_rows) {
     *to = (placed){0};
     strides_of(l, rows, cols, &to->rs, &to->cs);
@@ -176,11 +177,12 @@ static bool call(const kernel_set *set, tg_dtype d, tg__gemm *g) {
     char *block = malloc(size + 128);
     if (!block) return false;
     char *scratch = block + 64 - (uintptr_t)block % 64;
-    memset(scratch + size, 0x5a, 64 - ((size_t)(scratch - block)) + 0);
+    size_t after = 128 - (size_t)(scratch - block);
+    memset(scratch + size, 0x5a, after);
     g->scratch = scratch;
     (d == TG_F32 ? set->f32 : set->f64)(g);
     bool inside = true;
-    for (size_t i = 0; i < 64 - (size_t)(scratch - block); i++) inside = inside && scratch[size + i] == 0x5a;
+    for (size_t i = 0; i < after; i++) inside = inside && scratch[size + i] == 0x5a;
     free(block);
     return inside;
 }
@@ -188,7 +190,8 @@ static bool call(const kernel_set *set, tg_dtype d, tg__gemm *g) {
 static void complain(log_of *log, const product *q, const kernel_set *set, const char *what, int la, int lb, int threads) {
     log->failures++;
     fprintf(log->out, "gemm %s %s m %lld n %lld k %lld pairs %d layouts %d %d threads %d: %s\n", set->name,
-            q->dtype == TG_F32 ? "f32" : "f64", (long long)q->m, (long long)q->n, (long long)q->k, q->pairs, la, lb, threads, what);
+            q->dtype == TG_F32 ? "f32" : "f64", (long long)q->m, (long long)q->n, (long long)q->k, q->pairs, la, lb, threads,
+            what);
 }
 
 static const char *compare(const product *q, const void *c, int64_t c_rs, bool fused) {
@@ -213,8 +216,8 @@ static void check(log_of *log, const product *q, const kernel_set *set, layout l
     placed a, b;
     int64_t c_rs = q->n + 2;
     void *c = malloc((size_t)(q->m * c_rs) * bytes_of(q->dtype) + 1);
-    bool fine = place(&a, q, q->a, la, q->m, q->k, false) & place(&b, q, q->b, lb, q->k, q->n, true) & (c != NULL);
-    if (!fine) {
+    bool a_placed = place(&a, q, q->a, la, q->m, q->k, false), b_placed = place(&b, q, q->b, lb, q->k, q->n, true);
+    if (!a_placed || !b_placed || !c) {
         complain(log, q, set, "no memory", la, lb, threads);
     } else {
         for (int64_t i = 0; i < q->m * c_rs; i++) put(c, q->dtype, i, 77);
@@ -235,7 +238,7 @@ static void check_shape(log_of *log, const kernel_set *sets, int n_sets, tg_dtyp
         complain(log, &q, &sets[0], "no memory", 0, 0, 0);
     } else {
         for (int s = 0; s < n_sets; s++) {
-            for (int t = 0; t < 4; t++) check(log, &q, &sets[s], (layout)(t % 2), (layout)(t / 2), all ? 1 : threads[turn++ % 4]);
+            for (int t = 0; t < 4; t++) check(log, &q, &sets[s], t % 2, t / 2, all ? 1 : threads[turn++ % 4]);
             check(log, &q, &sets[s], turn % LAYOUTS, turn / LAYOUTS % LAYOUTS, threads[turn % 4]);
             turn += 5;
             for (int t = 0; all && t < 4; t++) check(log, &q, &sets[s], STEP_2, ROWS_BACKWARDS, threads[t]);
@@ -260,7 +263,8 @@ static void check_batch(log_of *log, const kernel_set *set, tg_dtype d, int64_t 
     for (int64_t i = 0; i < m * k * batch; i++) put(a, d, i, random_value());
     for (int64_t i = 0; i < k * n * batch; i++) put(b, d, i, random_value());
     for (int64_t e = 0; e < batch; e++) a_off[e] = 0, b_off[e] = (batch - 1 - e) * k * n, c_off[e] = (e + 3) % batch * m * n;
-    tg__gemm g = {m, n, k, 1, batch, (const void *const[]){a}, (const void *const[]){b}, k, 1, n, 1, n, 0, b_off, c_off, c, threads, 0};
+    const void *const as[] = {a}, *const bs[] = {b};
+    tg__gemm g = {m, n, k, 1, batch, as, bs, k, 1, n, 1, n, 0, b_off, c_off, c, threads, 0};
     if (!broadcast_a) {
         for (int64_t e = 0; e < batch; e++) a_off[e] = e * m * k;
         g.a_off = a_off;
@@ -290,7 +294,7 @@ static void check_repeat_and_nan(log_of *log, const kernel_set *set, int64_t n) 
         tg__gemm g = {M, n, K, 1, 1, (const void *const[]){a}, (const void *const[]){b}, 0, 1, n, 1, n, 0, 0, 0, c, 2, 0};
         call(set, TG_F32, &g);
         for (int i = 1; i < M; i++)
-            if (memcmp(c, c + i * n, sizeof(float) * (size_t)n) != 0) complain(log, &q, set, "rows of a repeated row differ", 0, 0, 2);
+            if (memcmp(c, c + i * n, sizeof(float) * (size_t)n) != 0) complain(log, &q, set, "equal rows differ", 0, 0, 2);
         a[7 * K + 5] = NAN, g.a_rs = K;
         call(set, TG_F32, &g);
         for (int64_t i = 0; i < M * n; i++)
@@ -314,7 +318,8 @@ int tg_test_gemm(FILE *out) {
         for (int i = 0; i < SIZES; i++) {
             for (int j = 0; j < SIZES; j++) {
                 int64_t m = sizes[i], n = sizes[j];
-                for (int l = (i + j) % 3; l < SIZES; l += 3) check_shape(&log, sets, n_sets, (tg_dtype)d, m, n, sizes[l], 1, false);
+                for (int l = (i + j) % 3; l < SIZES; l += 3)
+                    check_shape(&log, sets, n_sets, (tg_dtype)d, m, n, sizes[l], 1, false);
                 for (int l = 0; l < DEPTHS; l++) {
                     if (m * n * depths[l] > 300000) continue;
                     check_shape(&log, sets, n_sets, (tg_dtype)d, m, n, depths[l], 1 + (i + j + l) % 3, false);

@@ -24,7 +24,7 @@ static moments moments_of(tg_tensor p) {
         s.least = fmin(s.least, x);
         s.most = fmax(s.most, x);
     }
-    s.deviation = sqrt(square - s.mean * s.mean);
+    s.deviation = sqrt(fmax(square - s.mean * s.mean, 0));
     return s;
 }
 
