@@ -535,6 +535,7 @@ static void test_many_tensors(io_test *t) {
     }
     size_t n = (size_t)sprintf(header, "{\"__metadata__\":{"), size;
     for (int i = 0; i < MANY; i++) n += (size_t)sprintf(header + n, "%s\"%x\":\"\"", i ? "," : "", (unsigned)i * 2654435761u);
+    size_t before_end = n;
     n += (size_t)sprintf(header + n, "}}");
     uint8_t *bytes = make_file(header, n, NULL, 0, &size);
     tg__st_table table;
@@ -543,7 +544,27 @@ static void test_many_tensors(io_test *t) {
     CHECK(t, peak <= 16 * size + (1u << 20), "%zu bytes for a file of %zu", peak, size);
     tg__st_free(&table);
     free(bytes);
+    n = before_end + (size_t)sprintf(header + before_end, ",\"\":\"\"}}");
+    bytes = make_file(header, n, NULL, 0, &size);
+    expect_error(t, "too many metadata pairs", bytes, size, TG_EFORMAT, "metadata: more than 100000 keys");
+    free(bytes);
     free(header);
+}
+
+/* 300 names of 65,000 characters that take 6 bytes each in JSON: more than a header may have. */
+static void test_large_header(io_test *t) {
+    enum { NAMES = 300, LENGTH = 65000 };
+    char *text = malloc(LENGTH + 1);
+    tg_named_array items[NAMES];
+    memset(text, 1, LENGTH);
+    text[LENGTH] = 0;
+    for (int i = 0; i < NAMES; i++) items[i] = (tg_named_array){text + i, {TG_F32, {0, {0}}, scalar}};
+    tg_file_error e;
+    const char *path = io_test_path(t, "large");
+    CHECK_ERROR(t, "large header", tg_save_arrays(path, items, NAMES, &e), &e, TG_EARG, "above the format's 100000000");
+    CHECK_ERROR(t, "too many", tg_save_arrays(path, items, 1000001, &e), &e, TG_EARG, "more than 1000000 arrays");
+    CHECK(t, access(path, F_OK) != 0, "a file was made all the same");
+    free(text);
 }
 
 /* ------------------------------------------------------------------ faults */
@@ -888,6 +909,7 @@ int tg_test_safetensors(FILE *out) {
     test_bad_paths(&t);
     test_damage(&t);
     test_many_tensors(&t);
+    test_large_header(&t);
     test_fuzz(&t, io_test_setting("TG_FUZZ", 20000));
     CHECK(&t, tg__alloc_live() == live, "memory is left");
     return io_test_end(&t);
