@@ -141,7 +141,7 @@ struct tg_tape {
     uint32_t var_slots_size, n_var_slots;
     uint64_t seed, stream, stream_base; /* random: stream_base moves on when a recording ends without an error */
     bool failed; /* an error since the last reset */
-    bool eager, check_finite, check_borrowed;
+    bool eager, check_finite, check_borrowed, debug_memory;
     int threads;
     /* effects */
     tg__effect *effects;
@@ -223,6 +223,11 @@ static inline tg_tensor tg__poison(const tg_tape *t) {
     return x;
 }
 static inline bool tg__is_none(tg_tensor x) { return x.owner == NULL; }
+
+static inline bool tg__is_live_on(const tg_tape *t, tg_tensor x) {
+    return x.owner == &t->base && x.id && x.id < t->nodes_cap && t->nodes[x.id].epoch == x.epoch &&
+           (x.id < t->n || (t->nodes[x.id].flags & TG__HELD));
+}
 
 /* The node id of a handle on t; parameters are read. 0 and the tape's error if it is none. `which` is the operand's number. */
 uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which);

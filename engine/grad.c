@@ -236,12 +236,12 @@ void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
     tg_tape *t = s->t;
     uint32_t number = needed_input(v, input);
     if (number == TG__NONE || t->base.error.status) return;
-    uint32_t id = tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    uint32_t id = tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
     if (!id) return;
     uint32_t target = v->in[input].id;
     bool broadcasts = t->nodes[s->id].op->micro != NULL;
-    tg_shape want = tg__node_shape(t, broadcasts ? s->id : target)->shape;
-    if (!shape_is(t, id, &want, s->id, input)) return;
+    uint32_t want = t->nodes[broadcasts ? s->id : target].shape;
+    if (t->nodes[id].shape != want && !shape_is(t, id, &tg__shape_at(t, want)->shape, s->id, input)) return;
     if (t->nodes[id].dtype != t->nodes[target].dtype) {
         tg__fail_node(t, TG_EINTERNAL, s->id, "the derivative rule gave a cotangent of dtype %s for input %d, not %s",
                       tg_dtype_name(t->nodes[id].dtype), input, tg_dtype_name(t->nodes[target].dtype));
@@ -356,7 +356,7 @@ static void visit(tg_tape *t, tg__grad_level *l, uint32_t number) {
     for (uint32_t i = 0; i < count; i++) in[i] = tg__handle(t, ids[i]);
     bool any = false;
     for (int k = 0; k < n_out; k++) {
-        uint32_t o = tg__sibling(t, id, k), at = k ? number_of(l, o) : number;
+        uint32_t o = k ? tg__sibling(t, id, k) : id, at = k ? number_of(l, o) : number;
         uint32_t c = at != TG__NONE ? l->cotangent[at] : 0;
         out[k] = tg__handle(t, o);
         g[k] = c ? tg__handle(t, c) : (tg_tensor){0};

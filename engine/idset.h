@@ -10,6 +10,7 @@
 typedef struct tg__idset {
     uint64_t *level[TG__IDSET_LEVELS];
     uint32_t words[TG__IDSET_LEVELS];
+    uint32_t cursor;   /* no member lies in a word of level 0 above this one */
     uint32_t capacity; /* ids below this fit */
 } tg__idset;
 
@@ -17,6 +18,7 @@ bool tg__idset_reserve(tg__idset *s, uint32_t ids); /* only while empty */
 void tg__idset_free(tg__idset *s);
 
 static inline void tg__idset_add(tg__idset *s, uint32_t id) {
+    if (id >> 6 > s->cursor) s->cursor = id >> 6;
     for (int l = 0; l < TG__IDSET_LEVELS; l++) {
         uint64_t *w = &s->level[l][id >> 6], old = *w;
         *w = old | (uint64_t)1 << (id & 63);
@@ -25,17 +27,30 @@ static inline void tg__idset_add(tg__idset *s, uint32_t id) {
     }
 }
 
+static inline uint32_t tg__idset_highest_word(const tg__idset *s) {
+    uint32_t at = 0;
+    for (int l = TG__IDSET_LEVELS - 1; l > 0; l--) {
+        if (!s->level[l][at]) return UINT32_MAX;
+        at = at << 6 | (63 - (uint32_t)__builtin_clzll(s->level[l][at]));
+    }
+    return at;
+}
+
 /* The largest member, taken out; UINT32_MAX if empty. */
 static inline uint32_t tg__idset_take(tg__idset *s) {
-    uint64_t top = s->level[TG__IDSET_LEVELS - 1][0];
-    if (!top) return UINT32_MAX;
-    uint32_t id = 0;
-    for (int l = TG__IDSET_LEVELS - 1; l >= 0; l--) id = id << 6 | (63 - (uint32_t)__builtin_clzll(s->level[l][id]));
-    uint32_t at = id;
-    for (int l = 0; l < TG__IDSET_LEVELS; l++) {
-        uint64_t *w = &s->level[l][at >> 6];
+    uint64_t *w = &s->level[0][s->cursor];
+    if (!*w) {
+        uint32_t at = tg__idset_highest_word(s);
+        s->cursor = at == UINT32_MAX ? 0 : at;
+        if (at == UINT32_MAX) return UINT32_MAX;
+        w = &s->level[0][at];
+    }
+    uint32_t bit = 63 - (uint32_t)__builtin_clzll(*w), id = s->cursor << 6 | bit;
+    *w &= ~((uint64_t)1 << bit);
+    uint32_t at = s->cursor;
+    for (int l = 1; l < TG__IDSET_LEVELS && !*w; l++) {
+        w = &s->level[l][at >> 6];
         *w &= ~((uint64_t)1 << (at & 63));
-        if (*w) break;
         at >>= 6;
     }
     return id;

@@ -6,6 +6,10 @@
 
 static int64_t rounded(int64_t bytes) { return bytes <= 0 ? ALIGN : (bytes + ALIGN - 1) & ~(int64_t)(ALIGN - 1); }
 
+/* What a value takes of the pool: itself, and guards where memory is debugged. */
+static int64_t guard(const tg__planner *p) { return p->t->debug_memory ? TG__GUARD : 0; }
+static int64_t span(const tg__planner *p, int64_t bytes) { return rounded(bytes) + 2 * guard(p); }
+
 static bool open_hole(tg__planner *p, int64_t offset, int64_t bytes) {
     uint32_t i = p->n_holes;
     while (i > 0 && p->holes[i - 1].offset > offset) i--;
@@ -89,6 +93,8 @@ static bool start_deaths(tg__planner *p) {
     return true;
 }
 
+static bool close_value(tg__planner *p, const tg__storage *s) { return open_hole(p, s->offset - guard(p), span(p, s->bytes)); }
+
 bool tg__place(tg__planner *p) {
     p->n_holes = 0;
     if (!start_deaths(p)) return false;
@@ -99,10 +105,10 @@ bool tg__place(tg__planner *p) {
             tg__storage *s = &p->draft.storages[next];
             if (s->cls == TG__ST_LEAF) continue;
             if (s->def > step) break;
-            if (s->cls == TG__ST_POOL && s->offset < 0) s->offset = take(p, rounded(s->bytes));
+            if (s->cls == TG__ST_POOL && s->offset < 0) s->offset = take(p, span(p, s->bytes)) + guard(p);
         }
         for (uint32_t i = p->deaths[step]; i != TG__NONE; i = p->death_next[i])
-            if (p->draft.storages[i].last == step && !open_hole(p, p->draft.storages[i].offset, rounded(p->draft.storages[i].bytes))) return false;
+            if (p->draft.storages[i].last == step && !close_value(p, &p->draft.storages[i])) return false;
     }
     return true;
 }

@@ -255,6 +255,11 @@ bool tg__place(tg__planner *p);
 /* Whether step `step` is a block that reads the storage element for element only, and not after micro-op `written`. */
 bool tg__only_reads_in_place(const tg__planner *p, uint32_t step, uint32_t storage, uint16_t written);
 
+/* Debug memory: dead bytes are NaNs, and so are TG__GUARD bytes around each value. */
+#define TG__GUARD 64
+void tg__debug_start(tg_tape *t);
+tg_status tg__debug_step(tg_tape *t, const tg__plan *plan, uint32_t step, const char *name);
+
 bool tg__planner_start(tg_tape *t);
 
 /* The plan of the collected nodes: from the cache, or made. NULL: the tape has an error. */

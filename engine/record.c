@@ -34,20 +34,15 @@ static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char 
     return 0;
 }
 
-static inline bool is_live_on(const tg_tape *t, tg_tensor x) {
-    return x.owner == &t->base && x.id && x.id < t->nodes_cap && t->nodes[x.id].epoch == x.epoch &&
-           (x.id < t->n || (t->nodes[x.id].flags & TG__HELD));
-}
-
 uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which) {
-    if (is_live_on(t, x)) return x.id;
+    if (tg__is_live_on(t, x)) return x.id;
     tg__var *v = tg__var_of(x);
     return v ? tg__read_var(t, v, site) : bad_operand(t, x, op, site, which);
 }
 
 bool tg_valid(tg_tensor x) {
     if (!x.owner) return false;
-    if (x.owner->kind == TG__OWNER_TAPE) return is_live_on((tg_tape *)x.owner, x);
+    if (x.owner->kind == TG__OWNER_TAPE) return tg__is_live_on((tg_tape *)x.owner, x);
     return tg__var_of(x) != NULL;
 }
 
@@ -57,7 +52,7 @@ tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n) {
     for (int i = 0; i < n; i++) {
         if (!in[i].owner || in[i].owner->kind != TG__OWNER_TAPE) continue;
         tg_tape *u = (tg_tape *)in[i].owner;
-        if (is_live_on(u, in[i])) return u;
+        if (tg__is_live_on(u, in[i])) return u;
         if (!t) t = u;
     }
     return t;
@@ -67,7 +62,7 @@ tg_tape *tg_tape_of(tg_tensor x) { return x.owner && x.owner->kind == TG__OWNER_
 
 static const tg__node *node_of(tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
-    return t && is_live_on(t, x) ? &t->nodes[x.id] : NULL;
+    return t && tg__is_live_on(t, x) ? &t->nodes[x.id] : NULL;
 }
 
 tg_shape tg_shape_of(tg_tensor x) {
@@ -157,6 +152,14 @@ static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *si
 
 /* ------------------------------------------------------------------ elementwise */
 
+/* The common case: equal dtypes, for which the op has a loop and no special wish. */
+static inline bool dtypes_plain(const tg_tape *t, const tg_op *op, const uint32_t *in, int n) {
+    tg_dtype d = t->nodes[in[n - 1]].dtype;
+    for (int i = 0; i < n - 1; i++)
+        if (t->nodes[in[i]].dtype != d) return false;
+    return d <= TG_F64 && !(op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN)) && op->micro && op->micro->fn[TG_ISA_ANY][d];
+}
+
 static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
     int first = op->flags & TG_OP_COND_FIRST ? 1 : 0;
     if (first && t->nodes[in[0]].dtype != TG_BOOL) {
@@ -206,8 +209,10 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
     uint32_t ids[TG_MICRO_INPUTS] = {0};
-    for (int i = 0; i < n; i++)
-        if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
+    for (int i = 0; i < n; i++) {
+        ids[i] = tg__is_live_on(t, in[i]) ? in[i].id : tg__resolve(t, in[i], op->name, site, i);
+        if (!ids[i]) return tg__poison(t);
+    }
     uint32_t shape = t->nodes[ids[0]].shape;
     for (int i = 1; i < n; i++)
         if (t->nodes[ids[i]].shape != shape) {
@@ -215,7 +220,7 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
             if (shape == TG__NONE) return tg__poison(t);
             break;
         }
-    if (!micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
+    if (!dtypes_plain(t, op, ids, n) && !micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
     tg_dtype dtype = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[ids[n - 1]].dtype;
     return finish(t, tg__record(t, op, NULL, ids, (uint32_t)n, shape, dtype, site), op, site);
 }

@@ -203,13 +203,10 @@ static tg_status run_steps(const run *r, uint32_t from, uint32_t to) {
     tg_status status = TG_OK;
     for (uint32_t i = from; i < to && !status; i++) {
         const tg__step *s = &r->plan->steps[i];
-        if (!r->t->profiling) {
-            status = run_step(r, s);
-            continue;
-        }
-        uint64_t start = tg__now_ns();
+        uint64_t start = r->t->profiling ? tg__now_ns() : 0;
         status = run_step(r, s);
-        tg__profile_add(r->t, step_name(r, s), tg__now_ns() - start, (uint64_t)s->bytes);
+        if (r->t->profiling) tg__profile_add(r->t, step_name(r, s), tg__now_ns() - start, (uint64_t)s->bytes);
+        if (r->t->debug_memory && !status) status = tg__debug_step(r->t, r->plan, i, step_name(r, s));
     }
     return status;
 }
@@ -373,6 +370,7 @@ static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, u
     if (!take_memory(&r, mode)) return tg__fail_nomem(t, "run", NULL);
     tg__locks locks;
     if ((s = tg__lock_shared(t, &locks, p->live.leaves, p->live.n_leaves))) return s;
+    if (t->debug_memory) tg__debug_start(t);
     unsigned denormals = tg__denormals_flush();
     s = run_locked(&r, mode, &locks);
     tg__denormals_restore(denormals);

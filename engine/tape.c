@@ -34,6 +34,7 @@ tg_tape *tg_tape_new(void) {
     if (!t) return NULL;
     t->eager = env_is_one("TG_EAGER");
     t->check_borrowed = env_is_one("TG_CHECK");
+    t->debug_memory = env_is_one("TG_POISON");
     if (start(t)) return t;
     tg_tape_free(t);
     return NULL;
