@@ -19,7 +19,8 @@ static bool is_inside(const tg_shape *part, const tg_shape *whole, const tg__reg
     for (int a = 0; a < part->rank; a++) {
         int64_t last;
         if (part->dims[a] == 0) continue;
-        if (__builtin_mul_overflow(part->dims[a] - 1, r->step[a], &last) || __builtin_add_overflow(last, r->start[a], &last)) return false;
+        if (__builtin_mul_overflow(part->dims[a] - 1, r->step[a], &last) || __builtin_add_overflow(last, r->start[a], &last))
+            return false;
         if (r->start[a] < 0 || r->start[a] >= whole->dims[a] || last < 0 || last >= whole->dims[a]) return false;
         if (part->dims[a] > 1 && r->step[a] == 0) return false;
     }
@@ -27,7 +28,8 @@ static bool is_inside(const tg_shape *part, const tg_shape *whole, const tg__reg
 }
 
 static bool is_whole_axis(const tg_shape *part, const tg_shape *whole, const tg__region *r, int a) {
-    return part->dims[a] == whole->dims[a] && (part->dims[a] == 0 || r->start[a] == 0) && (part->dims[a] < 2 || r->step[a] == 1);
+    return part->dims[a] == whole->dims[a] && (part->dims[a] == 0 || r->start[a] == 0) &&
+           (part->dims[a] < 2 || r->step[a] == 1);
 }
 
 static bool is_whole(const tg_shape *part, const tg_shape *whole, const tg__region *r) {
@@ -39,11 +41,13 @@ static bool is_whole(const tg_shape *part, const tg_shape *whole, const tg__regi
 static tg_status accumulate_infer(tg_infer *f) {
     const accumulate_attr *attr = f->attr;
     if (!attr->regions || attr->n != f->n_in) return tg_infer_fail(f, TG_EARG, "there is not one region for each part");
-    if (tg_shape_numel(&attr->shape) < 0 || attr->shape.rank > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "the shape is not allowed");
+    if (tg_shape_numel(&attr->shape) < 0 || attr->shape.rank > TG_MAX_RANK)
+        return tg_infer_fail(f, TG_ESHAPE, "the shape is not allowed");
     for (int i = 0; i < f->n_in; i++) {
         if (f->in_dtype[i] != f->in_dtype[0] || f->in_dtype[i] == TG_U8 || f->in_dtype[i] == TG_BOOL)
             return tg_infer_fail(f, TG_EDTYPE, "part %d is %s", i, tg_dtype_name(f->in_dtype[i]));
-        if (!is_inside(f->in_shape[i], &attr->shape, &attr->regions[i])) return tg_infer_fail(f, TG_ESHAPE, "part %d is not inside", i);
+        if (!is_inside(f->in_shape[i], &attr->shape, &attr->regions[i]))
+            return tg_infer_fail(f, TG_ESHAPE, "part %d is not inside", i);
     }
     f->shape[0] = attr->shape;
     f->dtype[0] = f->in_dtype[0];
@@ -113,7 +117,8 @@ static void add_rows(int64_t begin, int64_t end, void *ctx) {
 static void find_rows(sum_run *r) {
     r->row = r->row_step = 1;
     r->rank = r->part->rank;
-    while (r->rank && (r->part->dims[r->rank - 1] == 1 || r->strides[r->rank - 1] == r->row)) r->row *= r->part->dims[--r->rank];
+    while (r->rank && (r->part->dims[r->rank - 1] == 1 || r->strides[r->rank - 1] == r->row))
+        r->row *= r->part->dims[--r->rank];
     if (r->row > 1 || !r->rank) return;
     r->rank--;
     r->row = r->part->dims[r->rank];
@@ -203,12 +208,14 @@ const tg_op tg__op_accumulate = {
     .ref = accumulate_ref,
     .flops = accumulate_flops,
     SAMPLES(SAMPLE("overlapping parts of a vector", INPUTS(IN('f', (4)), IN('f', (2))), INTO(2, two_of_a_row, 6)),
-            SAMPLE("the whole and two boxes", INPUTS(IN('f', (4, 5)), IN('f', (2, 3)), IN('f', (2, 4))), INTO(3, whole_and_boxes, 4, 5)),
+            SAMPLE("the whole and two boxes", INPUTS(IN('f', (4, 5)), IN('f', (2, 3)), IN('f', (2, 4))),
+                   INTO(3, whole_and_boxes, 4, 5)),
             SAMPLE("a column", INPUTS(IN('f', (3, 1))), INTO(1, one_column, 3, 4)),
             SAMPLE("planes", INPUTS(IN('f', (2, 1, 3)), IN('f', (1, 2, 3))), INTO(2, planes, 2, 3, 3)),
             SAMPLE("two whole parts", INPUTS(IN('f', (5)), IN('f', (5))), INTO(2, wholes, 5)),
             SAMPLE("nothing covered", INPUTS(IN('f', (0))), INTO(1, wholes, 4)),
-            SAMPLE("rank 0", INPUTS(IN('f', ()), IN('f', ())), INTO(2, wholes, )), SAMPLE("nothing", INPUTS(IN('f', (0))), INTO(1, wholes, 0))),
+            SAMPLE("rank 0", INPUTS(IN('f', ()), IN('f', ())), INTO(2, wholes, )),
+            SAMPLE("nothing", INPUTS(IN('f', (0))), INTO(1, wholes, 0))),
     BADS(BAD("past the end", TG_ESHAPE, "part 0 is not inside", INPUTS(IN('f', (2))), INTO(1, past_the_end, 3)),
          BAD("another rank", TG_ESHAPE, "part 0 is not inside", INPUTS(IN('f', (2, 1))), INTO(1, wholes, 3)),
          BAD("step 0", TG_ESHAPE, "part 0 is not inside", INPUTS(IN('f', (2))), INTO(1, step_zero, 3)),
@@ -261,7 +268,8 @@ static bool all_whole(const tg_shape *shape, const tg_tensor *parts, const tg__r
 }
 
 /* Whether the parts, taken in order (or from the last to the first), stand side by side along an axis and fill it. */
-static bool tiles_axis(const tg_shape *shape, const tg_tensor *parts, const tg__region *regions, int n, int axis, bool backwards) {
+static bool tiles_axis(const tg_shape *shape, const tg_tensor *parts, const tg__region *regions, int n, int axis,
+                       bool backwards) {
     int64_t at = 0;
     for (int i = 0; i < n; i++) {
         int p = backwards ? n - 1 - i : i;

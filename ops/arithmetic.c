@@ -47,7 +47,8 @@ TG_API(tg_tensor, tg_sub, (tg_tensor a, tg_tensor b), (a, b)) {
 
 /* Whether x is a symbolic one by which b may be multiplied or divided without changing its value, shape or dtype. */
 static bool is_neutral(tg_tensor x, tg_tensor b) {
-    if (!tg__is_constant(x, 1) || tg_tape_of(x) != tg_tape_of(b) || !tg_valid(b) || tg_dtype_of(x) != tg_dtype_of(b)) return false;
+    if (!tg__is_constant(x, 1) || tg_tape_of(x) != tg_tape_of(b) || !tg_valid(b) || tg_dtype_of(x) != tg_dtype_of(b))
+        return false;
     tg_shape one = tg_shape_of(x), other = tg_shape_of(b), both;
     return tg_broadcast(&one, &other, &both, NULL) && tg_shape_equal(&both, &other);
 }
@@ -270,7 +271,7 @@ TG_API(tg_tensor, tg_reciprocal, (tg_tensor x), (x)) {
     return tg__apply_micro(site, &tg__op_reciprocal, &x, 1);
 }
 
-/* The derivatives by the base where the exponent is 0, and by the exponent where the base is 0, are 0 and not 0 times infinity. */
+/* The derivatives by the base where the exponent is 0, and by the exponent where the base is 0, are 0, not 0 times infinity. */
 static tg_tensor pow_by_base(tg_tensor g, tg_tensor a, tg_tensor b) {
     tg_tensor one = tg__one_like(b), below = tg_where(tg_eq(b, tg__zero_like(b)), one, tg_sub(b, one));
     return tg_mul(g, tg_mul(b, tg_pow(a, below)));

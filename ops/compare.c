@@ -196,7 +196,8 @@ TG_API(tg_tensor, tg_or, (tg_tensor a, tg_tensor b), (a, b)) {
 TG_MICRO(xor, 2, LOGIC, a ^ b)
 REF(xor, (int)a ^ (int)b)
 const tg_op tg__op_xor = {
-    ELEMENTWISE(xor, 2, "y = (a and not b, or b and not a)", TG_OP_CHEAP | TG_OP_CUT | TG_OP_BOOL_OUT | TG_OP_BOOL_IN | TG_OP_COMMUTES, logic),
+    ELEMENTWISE(xor, 2, "y = (a and not b, or b and not a)",
+                TG_OP_CHEAP | TG_OP_CUT | TG_OP_BOOL_OUT | TG_OP_BOOL_IN | TG_OP_COMMUTES, logic),
     RANGE2('b', .lo = 0, .hi = 1),
 };
 

@@ -59,12 +59,18 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
     BAD("a wrong rank", TG_ESHAPE, "(2, 3) and (2)", INPUTS(IN(kind, (2, 3)), IN(kind, (2))))
 #define MIXED BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3)), IN('i', (3))))
 
-BAD_TABLE(tg__bad_float1, COMMON_1('f'), BAD("whole numbers", TG_EDTYPE, "not i64", ONE('i')), BAD("bool", TG_EDTYPE, "not bool", ONE('b')))
-BAD_TABLE(tg__bad_num1, COMMON_1('f'), BAD("bool", TG_EDTYPE, "not bool", ONE('b')), BAD("u8", TG_EDTYPE, "not u8", ONE('u')))
+BAD_TABLE(tg__bad_float1, COMMON_1('f'),
+          BAD("whole numbers", TG_EDTYPE, "not i64", ONE('i')), BAD("bool", TG_EDTYPE, "not bool", ONE('b')))
+BAD_TABLE(tg__bad_num1, COMMON_1('f'),
+          BAD("bool", TG_EDTYPE, "not bool", ONE('b')), BAD("u8", TG_EDTYPE, "not u8", ONE('u')))
 BAD_TABLE(tg__bad_any1, COMMON_1('f'), BAD("three inputs", TG_EARG, "not 3", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3)))))
-BAD_TABLE(tg__bad_logic1, COMMON_1('b'), BAD("a float", TG_EDTYPE, "must be bool", ONE('f')), BAD("u8", TG_EDTYPE, "must be bool", ONE('u')))
-BAD_TABLE(tg__bad_float2, COMMON_2('f'), MIXED, BAD("whole numbers", TG_EDTYPE, "not i64", TWO('i')), BAD("bool", TG_EDTYPE, "not bool", TWO('b')))
-BAD_TABLE(tg__bad_num2, COMMON_2('f'), MIXED, BAD("bool", TG_EDTYPE, "not bool", TWO('b')), BAD("u8", TG_EDTYPE, "not u8", TWO('u')))
+BAD_TABLE(tg__bad_logic1, COMMON_1('b'),
+          BAD("a float", TG_EDTYPE, "must be bool", ONE('f')), BAD("u8", TG_EDTYPE, "must be bool", ONE('u')))
+BAD_TABLE(tg__bad_float2, COMMON_2('f'), MIXED,
+          BAD("whole numbers", TG_EDTYPE, "not i64", TWO('i')), BAD("bool", TG_EDTYPE, "not bool", TWO('b')))
+BAD_TABLE(tg__bad_num2, COMMON_2('f'), MIXED,
+          BAD("bool", TG_EDTYPE, "not bool", TWO('b')), BAD("u8", TG_EDTYPE, "not u8", TWO('u')))
 BAD_TABLE(tg__bad_any2, COMMON_2('f'), MIXED)
-BAD_TABLE(tg__bad_logic2, COMMON_2('b'), BAD("a float", TG_EDTYPE, "must be bool", TWO('f')), BAD("whole numbers", TG_EDTYPE, "must be bool", TWO('i')),
+BAD_TABLE(tg__bad_logic2, COMMON_2('b'),
+          BAD("a float", TG_EDTYPE, "must be bool", TWO('f')), BAD("whole numbers", TG_EDTYPE, "must be bool", TWO('i')),
           BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3)), IN('f', (3)))))

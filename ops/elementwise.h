@@ -45,7 +45,8 @@ extern const tg_sample tg__bad_float2[], tg__bad_num2[], tg__bad_any2[], tg__bad
             SAMPLE("a vector over two SIMD registers", INPUTS({.kind = kind_, .shape = DIMS(37), __VA_ARGS__})), \
             SAMPLE("rank 0", INPUTS({.kind = kind_, .shape = DIMS(), __VA_ARGS__})),                   \
             SAMPLE("size 0", INPUTS({.kind = kind_, .shape = DIMS(2, 0, 3), __VA_ARGS__})))
-#define PAIR(kind_, a, b, ...) INPUTS({.kind = kind_, .shape = DIMS a, __VA_ARGS__}, {.kind = kind_, .shape = DIMS b, __VA_ARGS__})
+#define PAIR(kind_, a, b, ...)                                                                         \
+    INPUTS({.kind = kind_, .shape = DIMS a, __VA_ARGS__}, {.kind = kind_, .shape = DIMS b, __VA_ARGS__})
 #define RANGE2(kind_, ...)                                                                             \
     SAMPLES(SAMPLE("equal shapes", PAIR(kind_, (3, 4), (3, 4), __VA_ARGS__)),                          \
             SAMPLE("a row and a column", PAIR(kind_, (3, 1), (1, 4), __VA_ARGS__)),                    \

@@ -22,10 +22,13 @@ static bool is_index(tg_dtype d) { return d == TG_I64 || d == TG_I32; }
 static tg_status gather_infer(tg_infer *f) {
     const tg_shape *x = f->in_shape[0], *index = f->in_shape[1];
     int64_t axis = ((const index_attr *)f->attr)->axis;
-    if (!is_index(f->in_dtype[1])) return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
-    if (axis < 0 || axis >= x->rank) return tg_infer_fail(f, TG_EARG, "axis %lld is out of range for rank %d", (long long)axis, x->rank);
+    if (!is_index(f->in_dtype[1]))
+        return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
+    if (axis < 0 || axis >= x->rank)
+        return tg_infer_fail(f, TG_EARG, "axis %lld is out of range for rank %d", (long long)axis, x->rank);
     int rank = x->rank - 1 + index->rank;
-    if (rank > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "the result would have rank %d, more than %d", rank, TG_MAX_RANK);
+    if (rank > TG_MAX_RANK)
+        return tg_infer_fail(f, TG_ESHAPE, "the result would have rank %d, more than %d", rank, TG_MAX_RANK);
     f->shape[0].rank = 0;
     for (int i = 0; i < axis; i++) f->shape[0].dims[f->shape[0].rank++] = x->dims[i];
     for (int i = 0; i < index->rank; i++) f->shape[0].dims[f->shape[0].rank++] = index->dims[i];
@@ -53,8 +56,8 @@ static void gather_piece(int64_t begin, int64_t end, void *ctx) {
 static tg_status check_index(tg_kernel_args *k, const tg_operand *index, int64_t n, const char *what) {
     for (int64_t i = 0; i < index->numel; i++)
         if (index_at(index, i) < 0 || index_at(index, i) >= n) {
-            snprintf(k->message, k->message_size, "%s %lld at position %lld is not in [0, %lld)", what, (long long)index_at(index, i), (long long)i,
-                     (long long)n);
+            snprintf(k->message, k->message_size, "%s %lld at position %lld is not in [0, %lld)", what,
+                     (long long)index_at(index, i), (long long)i, (long long)n);
             return TG_EINDEX;
         }
     return TG_OK;
@@ -123,8 +126,10 @@ const tg_op tg__op_gather = {
     BADS(BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (4, 3)), IN('f', (2))), AXIS(0, 0)),
          BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (4, 3)), BELOW(3, (2))), AXIS(2, 0)),
          BAD("rank 0", TG_EARG, "rank 0", INPUTS(IN('f', ()), BELOW(3, (2))), AXIS(0, 0)),
-         BAD("past the end", TG_EINDEX, "index 4 at position 0 is not in [0, 4)", INPUTS(IN('f', (4, 3)), IN('i', (2), .lo = 4, .hi = 4)), AXIS(0, 0)),
-         BAD("negative", TG_EINDEX, "index -1 at position 0", INPUTS(IN('f', (4, 3)), IN('j', (2), .lo = -1, .hi = -1)), AXIS(0, 0)),
+         BAD("past the end", TG_EINDEX, "index 4 at position 0 is not in [0, 4)",
+             INPUTS(IN('f', (4, 3)), IN('i', (2), .lo = 4, .hi = 4)), AXIS(0, 0)),
+         BAD("negative", TG_EINDEX, "index -1 at position 0", INPUTS(IN('f', (4, 3)), IN('j', (2), .lo = -1, .hi = -1)),
+             AXIS(0, 0)),
          BAD("nothing to take", TG_EINDEX, "[0, 0)", INPUTS(IN('f', (0, 3)), IN('i', (1), .lo = 0, .hi = 0)), AXIS(0, 0))),
 };
 
@@ -133,8 +138,8 @@ const tg_op tg__op_gather = {
  *  Shapes:   x (..., n, ...), index (any) -> y (..., index's shape, ...)
  *  Dtypes:   x every dtype; index i64 or i32
  *  Gradient: dx = sum of g over the places where an element was taken to
- *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not in
- *            [0, n): negative numbers do not count from the end
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not
+ *            in [0, n): negative numbers do not count from the end
  *  Source:   elementary */
 TG_API(tg_tensor, tg_gather, (tg_tensor x, int64_t axis, tg_tensor index), (x, axis, index)) {
     int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
@@ -147,15 +152,16 @@ TG_API(tg_tensor, tg_gather, (tg_tensor x, int64_t axis, tg_tensor index), (x, a
 static tg_status gather_grad_infer(tg_infer *f) {
     const index_attr *attr = f->attr;
     const tg_shape *g = f->in_shape[0], *index = f->in_shape[1];
-    if (!is_index(f->in_dtype[1])) return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
+    if (!is_index(f->in_dtype[1]))
+        return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
     if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the cotangent must be f32 or f64");
     if (attr->axis < 0 || attr->axis + index->rank > g->rank || attr->n < 0)
         return tg_infer_fail(f, TG_EARG, "axis %lld, %lld elements", (long long)attr->axis, (long long)attr->n);
     if (g->rank - index->rank + 1 > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "the rank is more than %d", TG_MAX_RANK);
     for (int i = 0; i < index->rank; i++)
         if (g->dims[attr->axis + i] != index->dims[i])
-            return tg_infer_fail(f, TG_ESHAPE, "dimension %d of the index is %lld, but that of the cotangent %lld", i, (long long)index->dims[i],
-                                 (long long)g->dims[attr->axis + i]);
+            return tg_infer_fail(f, TG_ESHAPE, "dimension %d of the index is %lld, but that of the cotangent %lld", i,
+                                 (long long)index->dims[i], (long long)g->dims[attr->axis + i]);
     f->shape[0].rank = 0;
     for (int i = 0; i < attr->axis; i++) f->shape[0].dims[f->shape[0].rank++] = g->dims[i];
     f->shape[0].dims[f->shape[0].rank++] = attr->n;
@@ -170,8 +176,8 @@ typedef struct scatter_run {
     int64_t count, n, inner;
 } scatter_run;
 
-/* Rows [begin, end) of y, each the sum of its rows of g in order of their positions: threads share rows, never a sum. An index out
- * of range was refused by gather; here it would be left out. */
+/* Rows [begin, end) of y, each the sum of its rows of g in order of their positions: threads share rows, never a sum. An index
+ * out of range was refused by gather; here it would be left out. */
 #define SCATTER(T)                                                                              \
     for (int64_t outer = begin / r->n; outer * r->n < end; outer++) {                           \
         int64_t from = outer * r->n < begin ? begin - outer * r->n : 0;                         \
@@ -263,10 +269,13 @@ static const tg_field one_hot_fields[] = {
 
 static tg_status one_hot_infer(tg_infer *f) {
     const one_hot_attr *attr = f->attr;
-    if (!is_index(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[0]));
+    if (!is_index(f->in_dtype[0]))
+        return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[0]));
     if ((unsigned)attr->dtype >= TG_DTYPE_COUNT) return tg_infer_fail(f, TG_EDTYPE, "%d is no dtype", (int)attr->dtype);
-    if (attr->n < 0 || (f->in_dtype[0] == TG_I32 && attr->n > INT32_MAX)) return tg_infer_fail(f, TG_EARG, "%lld classes", (long long)attr->n);
-    if (f->in_shape[0]->rank == TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "rank %d is more than %d", TG_MAX_RANK + 1, TG_MAX_RANK);
+    if (attr->n < 0 || (f->in_dtype[0] == TG_I32 && attr->n > INT32_MAX))
+        return tg_infer_fail(f, TG_EARG, "%lld classes", (long long)attr->n);
+    if (f->in_shape[0]->rank == TG_MAX_RANK)
+        return tg_infer_fail(f, TG_ESHAPE, "rank %d is more than %d", TG_MAX_RANK + 1, TG_MAX_RANK);
     f->shape[0] = *f->in_shape[0];
     f->shape[0].dims[f->shape[0].rank++] = attr->n;
     f->dtype[0] = attr->dtype;
@@ -291,8 +300,10 @@ const tg_op tg__op_one_hot = {
     .fields = one_hot_fields,
     .infer = one_hot_infer,
     .define = one_hot_define,
-    SAMPLES(SAMPLE("a vector", INPUTS(BELOW(4, (6))), CLASSES(4, TG_F32)), SAMPLE("a matrix", INPUTS(BELOW32(3, (2, 3))), CLASSES(3, TG_F64)),
-            SAMPLE("rank 0", INPUTS(BELOW(4, ())), CLASSES(4, TG_BOOL)), SAMPLE("nothing", INPUTS(BELOW(4, (0))), CLASSES(4, TG_I64))),
+    SAMPLES(SAMPLE("a vector", INPUTS(BELOW(4, (6))), CLASSES(4, TG_F32)),
+            SAMPLE("a matrix", INPUTS(BELOW32(3, (2, 3))), CLASSES(3, TG_F64)),
+            SAMPLE("rank 0", INPUTS(BELOW(4, ())), CLASSES(4, TG_BOOL)),
+            SAMPLE("nothing", INPUTS(BELOW(4, (0))), CLASSES(4, TG_I64))),
     BADS(BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (3))), CLASSES(4, TG_F32)),
          BAD("a negative number of classes", TG_EARG, "-1 classes", INPUTS(BELOW(4, (3))), CLASSES(-1, TG_F32)),
          BAD("no dtype", TG_EDTYPE, "77 is no dtype", INPUTS(BELOW(4, (3))), CLASSES(4, (tg_dtype)77))),

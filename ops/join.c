@@ -39,7 +39,8 @@ static void join_piece(int64_t begin, int64_t end, void *ctx) {
 static tg_status join_kernel(tg_kernel_args *k) {
     const tg_operand *y = &k->out[0];
     if (!y->numel) return TG_OK;
-    join_run r = {k->in, k->n_in, y->data, tg_dtype_size(y->dtype), tg__extent(y->shape, 0, (int)((const join_attr *)k->attr)->axis), 0};
+    join_run r = {
+        k->in, k->n_in, y->data, tg_dtype_size(y->dtype), tg__extent(y->shape, 0, (int)((const join_attr *)k->attr)->axis), 0};
     r.row = y->numel / r.rows;
     tg_parallel(k->threads, y->numel, 2 * (double)y->numel * (double)r.size, join_piece, &r);
     return TG_OK;
@@ -65,13 +66,15 @@ static double join_flops(const tg_shape *const *in, int n_in, const tg_shape *ou
 
 static tg_status join_infer(tg_infer *f, int axes) {
     int64_t axis = ((const join_attr *)f->attr)->axis;
-    if (axis < 0 || axis >= axes) return tg_infer_fail(f, TG_EARG, "axis %lld is not between 0 and %d", (long long)axis, axes - 1);
+    if (axis < 0 || axis >= axes)
+        return tg_infer_fail(f, TG_EARG, "axis %lld is not between 0 and %d", (long long)axis, axes - 1);
     for (int i = 1; i < f->n_in; i++) {
         if (f->in_dtype[i] != f->in_dtype[0])
-            return tg_infer_fail(f, TG_EDTYPE, "input %d is %s and input 0 is %s: cast one with tg_cast", i, tg_dtype_name(f->in_dtype[i]),
-                                 tg_dtype_name(f->in_dtype[0]));
+            return tg_infer_fail(f, TG_EDTYPE, "input %d is %s and input 0 is %s: cast one with tg_cast", i,
+                                 tg_dtype_name(f->in_dtype[i]), tg_dtype_name(f->in_dtype[0]));
         if (f->in_shape[i]->rank != f->in_shape[0]->rank)
-            return tg_infer_fail(f, TG_ESHAPE, "input %d has rank %d and input 0 has rank %d", i, f->in_shape[i]->rank, f->in_shape[0]->rank);
+            return tg_infer_fail(f, TG_ESHAPE, "input %d has rank %d and input 0 has rank %d", i, f->in_shape[i]->rank,
+                                 f->in_shape[0]->rank);
     }
     f->shape[0] = *f->in_shape[0];
     f->dtype[0] = f->in_dtype[0];
@@ -82,8 +85,8 @@ static tg_status same_dims(tg_infer *f, int except) {
     for (int i = 1; i < f->n_in; i++)
         for (int a = 0; a < f->in_shape[0]->rank; a++)
             if (a != except && f->in_shape[i]->dims[a] != f->in_shape[0]->dims[a])
-                return tg_infer_fail(f, TG_ESHAPE, "dimension %d of input %d is %lld, not %lld", a, i, (long long)f->in_shape[i]->dims[a],
-                                     (long long)f->in_shape[0]->dims[a]);
+                return tg_infer_fail(f, TG_ESHAPE, "dimension %d of input %d is %lld, not %lld", a, i,
+                                     (long long)f->in_shape[i]->dims[a], (long long)f->in_shape[0]->dims[a]);
     return TG_OK;
 }
 
@@ -127,7 +130,8 @@ const tg_op tg__op_concat = {
             SAMPLE("one input", INPUTS(IN('f', (2, 3))), AXIS(0)),
             SAMPLE("an empty one between", INPUTS(IN('f', (3)), IN('f', (0)), IN('f', (2))), AXIS(0)),
             SAMPLE("nothing", INPUTS(IN('f', (0, 2)), IN('f', (0, 3))), AXIS(1))),
-    BADS(BAD("another dimension differs", TG_ESHAPE, "dimension 1 of input 1 is 4, not 3", INPUTS(IN('f', (2, 3)), IN('f', (2, 4))), AXIS(0)),
+    BADS(BAD("another dimension differs", TG_ESHAPE, "dimension 1 of input 1 is 4, not 3",
+             INPUTS(IN('f', (2, 3)), IN('f', (2, 4))), AXIS(0)),
          BAD("ranks differ", TG_ESHAPE, "rank", INPUTS(IN('f', (2, 3)), IN('f', (3))), AXIS(0)),
          BAD("dtypes differ", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3)), IN('i', (3))), AXIS(0)),
          BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (2, 3)), IN('f', (2, 3))), AXIS(2)),
@@ -139,7 +143,8 @@ const tg_op tg__op_concat = {
  *  Shapes:   n of (..., m_i, ...), all else equal -> y (..., sum of m_i, ...)
  *  Dtypes:   every dtype, the same for all
  *  Gradient: dx_i = its part of g
- *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or n < 1
+ *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or
+ *            n < 1
  *  Source:   elementary */
 TG_API(tg_tensor, tg_concat, (const tg_tensor *xs, int n, int64_t axis), (xs, n, axis)) {
     int normal = n > 0 && xs ? tg_infer_axis(axis, tg_shape_of(xs[0]).rank) : -1;

@@ -3,9 +3,10 @@
 
 static tg_status mse_infer(tg_infer *f) {
     if (!tg_dtype_is_float(f->in_dtype[0]) || f->in_dtype[0] != f->in_dtype[1])
-        return tg_infer_fail(f, TG_EDTYPE, "%s and %s: both must be f32 or both f64: cast with tg_cast", tg_dtype_name(f->in_dtype[0]),
-                             tg_dtype_name(f->in_dtype[1]));
-    if (!tg_shape_equal(f->in_shape[0], f->in_shape[1])) return tg_infer_fail(f, TG_ESHAPE, "the shapes differ: a loss does not broadcast");
+        return tg_infer_fail(f, TG_EDTYPE, "%s and %s: both must be f32 or both f64: cast with tg_cast",
+                             tg_dtype_name(f->in_dtype[0]), tg_dtype_name(f->in_dtype[1]));
+    if (!tg_shape_equal(f->in_shape[0], f->in_shape[1]))
+        return tg_infer_fail(f, TG_ESHAPE, "the shapes differ: a loss does not broadcast");
     if (tg_shape_numel(f->in_shape[0]) == 0) return tg_infer_fail(f, TG_ESHAPE, "the mean of an empty batch");
     f->shape[0] = TG_SCALAR;
     f->dtype[0] = f->in_dtype[0];

@@ -67,7 +67,8 @@ static tg_status arange_infer(tg_infer *f) {
     if (attr->n < 0) return tg_infer_fail(f, TG_EARG, "%lld numbers", (long long)attr->n);
     if ((unsigned)attr->dtype >= TG_DTYPE_COUNT || attr->dtype == TG_BOOL || attr->dtype == TG_U8)
         return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32, f64, i32 or i64, not %s", tg_dtype_name(attr->dtype));
-    if (attr->dtype == TG_I32 && attr->n > INT32_MAX) return tg_infer_fail(f, TG_EARG, "%lld numbers do not fit i32", (long long)attr->n);
+    if (attr->dtype == TG_I32 && attr->n > INT32_MAX)
+        return tg_infer_fail(f, TG_EARG, "%lld numbers do not fit i32", (long long)attr->n);
     f->shape[0] = TG_SHAPE(attr->n);
     f->dtype[0] = attr->dtype;
     return TG_OK;
@@ -110,10 +111,12 @@ const tg_op tg__op_arange = {
     .kernel = arange_kernel,
     .ref = arange_ref,
     .flags = TG_OP_CUT,
-    SAMPLES(SAMPLE("whole numbers", NUMBERS(7, TG_I64)), SAMPLE("small whole numbers", NUMBERS(7, TG_I32)), SAMPLE("floats", NUMBERS(40, TG_F64)),
-            SAMPLE("nothing", NUMBERS(0, TG_I64))),
-    BADS(BAD("a negative number", TG_EARG, "-1 numbers", NUMBERS(-1, TG_I64)), BAD("bool", TG_EDTYPE, "not bool", NUMBERS(3, TG_BOOL)),
-         BAD("beyond i32", TG_EARG, "do not fit i32", NUMBERS((int64_t)1 << 32, TG_I32)), BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS(3, (tg_dtype)77))),
+    SAMPLES(SAMPLE("whole numbers", NUMBERS(7, TG_I64)), SAMPLE("small whole numbers", NUMBERS(7, TG_I32)),
+            SAMPLE("floats", NUMBERS(40, TG_F64)), SAMPLE("nothing", NUMBERS(0, TG_I64))),
+    BADS(BAD("a negative number", TG_EARG, "-1 numbers", NUMBERS(-1, TG_I64)),
+         BAD("bool", TG_EDTYPE, "not bool", NUMBERS(3, TG_BOOL)),
+         BAD("beyond i32", TG_EARG, "do not fit i32", NUMBERS((int64_t)1 << 32, TG_I32)),
+         BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS(3, (tg_dtype)77))),
 };
 
 /*| tg_arange: the numbers from 0 to n - 1.

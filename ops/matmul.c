@@ -1,8 +1,8 @@
 /* Matrix products */
 #include "ops/op_file.h"
 
-/* The op takes pairs (A0, B0, A1, B1, ...) of matrices, or batches of them, and gives the sum of A_i B_i: so a weight that is used
- * many times has one product as its gradient. Its bits depend on rows, columns and the order of the pairs, never on strides. */
+/* The op takes pairs (A0, B0, A1, B1, ...) of matrices, or batches of them, and gives the sum of A_i B_i: so a weight that is
+ * used many times has one product as its gradient. Its bits depend on the numbers and their order, never on strides. */
 
 /* ------------------------------------------------------------------ shapes */
 
@@ -32,13 +32,15 @@ static tg_status matmul_infer(tg_infer *f) {
         tg__shape_text(a, left, sizeof left);
         tg__shape_text(b, right, sizeof right);
         if (!tg_dtype_is_float(f->in_dtype[i]) || f->in_dtype[i] != f->in_dtype[i + 1] || f->in_dtype[i] != f->in_dtype[0])
-            return tg_infer_fail(f, TG_EDTYPE, "%s x %s: both must be f32 or both f64: cast with tg_cast", tg_dtype_name(f->in_dtype[i]),
-                                 tg_dtype_name(f->in_dtype[i + 1]));
+            return tg_infer_fail(f, TG_EDTYPE, "%s x %s: both must be f32 or both f64: cast with tg_cast",
+                                 tg_dtype_name(f->in_dtype[i]), tg_dtype_name(f->in_dtype[i + 1]));
         if (!a->rank || !b->rank) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: a number is no matrix: use tg_mul", left, right);
         if (inner_left(a) != inner_right(b)) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: inner sizes differ", left, right);
-        if (a->rank < 2 || b->rank < 2) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: vectors are for tg_matmul alone", left, right);
+        if (a->rank < 2 || b->rank < 2)
+            return tg_infer_fail(f, TG_ESHAPE, "%s x %s: vectors are for tg_matmul alone", left, right);
         tg_shape product;
-        if (!product_shape(a, b, &product)) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: the batch axes do not broadcast", left, right);
+        if (!product_shape(a, b, &product))
+            return tg_infer_fail(f, TG_ESHAPE, "%s x %s: the batch axes do not broadcast", left, right);
         if (i && (!tg_shape_equal(&product, &f->shape[0]) || inner_left(a) != inner_left(f->in_shape[0])))
             return tg_infer_fail(f, TG_ESHAPE, "%s x %s: another shape or inner size than the first product", left, right);
         f->shape[0] = product;
@@ -49,8 +51,8 @@ static tg_status matmul_infer(tg_infer *f) {
 
 /* ------------------------------------------------------------------ the kernel
  *
- * The matrices of one side (all A, or all B) are read where they are if they are laid out alike; else those that are not packed,
- * batch and all, are copied to scratch. */
+ * The matrices of one side (all A, or all B) are read where they are if they are laid out alike; else those that are not
+ * packed, batch and all, are copied to scratch. */
 
 typedef struct side {
     const tg_operand *in; /* of pair i: in[2 i] */
@@ -132,7 +134,8 @@ static size_t matmul_scratch(const tg_operand *in, int n_in, const tg_operand *o
     (void)attr;
     if (!out->numel || !in->numel) return 0;
     product p = product_of(in, n_in, out);
-    return gemm_bytes(&p, in->dtype, n_in / 2, threads) + tables_bytes(p.batch, n_in / 2) + copies_bytes(&p.a) + copies_bytes(&p.b);
+    return gemm_bytes(&p, in->dtype, n_in / 2, threads) + tables_bytes(p.batch, n_in / 2) + copies_bytes(&p.a) +
+           copies_bytes(&p.b);
 }
 
 typedef struct copy_run {
@@ -186,7 +189,8 @@ static tg_status matmul_kernel(tg_kernel_args *k) {
     product p = product_of(k->in, k->n_in, y);
     int pairs = k->n_in / 2, rank = y->shape->rank;
     char *scratch = k->scratch;
-    tg__gemm g = {.m = p.m, .n = p.n, .k = p.k, .pairs = pairs, .batch = p.batch, .c_rs = p.n, .c = y->data, .threads = k->threads};
+    tg__gemm g = {
+        .m = p.m, .n = p.n, .k = p.k, .pairs = pairs, .batch = p.batch, .c_rs = p.n, .c = y->data, .threads = k->threads};
     g.scratch = scratch;
     scratch += gemm_bytes(&p, y->dtype, pairs, k->threads);
     int64_t *offsets = (int64_t *)(void *)scratch;
@@ -302,7 +306,8 @@ const tg_op tg__op_matmul = {
             SAMPLE("a matrix and a batch", INPUTS(IN('f', (3, 4)), IN('f', (2, 4, 2)))),
             SAMPLE("batches that broadcast", INPUTS(IN('f', (2, 1, 3, 2)), IN('f', (3, 2, 2)))),
             SAMPLE("two products", INPUTS(IN('f', (3, 4)), IN('f', (4, 2)), IN('f', (3, 4)), IN('f', (4, 2)))),
-            SAMPLE("two products of unlike batches", INPUTS(IN('f', (2, 3, 2)), IN('f', (2, 2)), IN('f', (3, 2)), IN('f', (2, 2, 2)))),
+            SAMPLE("two products of unlike batches",
+                   INPUTS(IN('f', (2, 3, 2)), IN('f', (2, 2)), IN('f', (3, 2)), IN('f', (2, 2, 2)))),
             SAMPLE("a row and a column", INPUTS(IN('f', (1, 5)), IN('f', (5, 1)))),
             SAMPLE("a column and a row", INPUTS(IN('f', (3, 1)), IN('f', (1, 4)))),
             SAMPLE("larger than a tile", INPUTS(IN('f', (19, 41)), IN('f', (41, 37)))),
@@ -315,7 +320,8 @@ const tg_op tg__op_matmul = {
          BAD("whole numbers", TG_EDTYPE, "tg_cast", INPUTS(IN('i', (3, 4)), IN('i', (4, 5)))),
          BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3, 4)), IN('j', (4, 5)))),
          BAD("three inputs", TG_EARG, "pairs", INPUTS(IN('f', (3, 3)), IN('f', (3, 3)), IN('f', (3, 3)))),
-         BAD("unlike products", TG_ESHAPE, "than the first", INPUTS(IN('f', (3, 4)), IN('f', (4, 2)), IN('f', (2, 4)), IN('f', (4, 2))))),
+         BAD("unlike products", TG_ESHAPE, "than the first",
+             INPUTS(IN('f', (3, 4)), IN('f', (4, 2)), IN('f', (2, 4)), IN('f', (4, 2))))),
 };
 
 static tg_tensor product_at(const char *site, tg_tensor a, tg_tensor b) {
@@ -333,8 +339,8 @@ static tg_tensor vector_product(const char *site, tg_tensor a, tg_tensor b, cons
 
 /*| tg_matmul: the product of matrices, of batches of them, and of vectors.
  *    y[..., i, j] = sum over k of a[..., i, k] b[..., k, j]
- *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column, whose
- *            axis of size 1 is dropped from y
+ *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column,
+ *            whose axis of size 1 is dropped from y
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
  *  Gradient: da = g b^T, db = a^T g, summed over broadcast axes
  *  Errors:   TG_ESHAPE if inner sizes differ, batch axes do not broadcast, or one is a number; TG_EDTYPE for other dtypes

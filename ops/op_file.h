@@ -24,7 +24,7 @@
  *     SAMPLES(SAMPLE("a matrix", INPUTS(IN('f', (3, 4), .lo = 1, .hi = 2))),
  *             SAMPLE("rank 0, first axis", INPUTS(IN('f', ())), .attr = &first))
  *
- * An input is its kind, its shape in parentheses and what else tg_sample_in holds. BAD samples say what error they must give. */
+ * An input is its kind, its shape in parentheses and what else tg_sample_in holds. BAD samples say what error they give. */
 #define DIMS(...) {(int32_t)(sizeof((int64_t[]){0, __VA_ARGS__}) / sizeof(int64_t) - 1), {__VA_ARGS__ + 0}}
 #define IN(kind_, ...) {.kind = kind_, .shape = DIMS __VA_ARGS__}
 #define INPUTS(...) .in = {__VA_ARGS__}
@@ -41,7 +41,8 @@ static inline tg_tensor tg__one_like(tg_tensor x) { return tg__constant(tg_tape_
 /* The symbolic zero or one that x is, seen in another shape; owner NULL if x is none, so that the op is recorded. */
 static inline tg_tensor tg__reshaped_constant(tg_tensor x, const tg_shape *shape) {
     for (int value = 0; value < 2; value++)
-        if (tg__is_constant(x, value) && tg_shape_numel(shape) >= 0) return tg__constant(tg_tape_of(x), value, shape, tg_dtype_of(x));
+        if (tg__is_constant(x, value) && tg_shape_numel(shape) >= 0)
+            return tg__constant(tg_tape_of(x), value, shape, tg_dtype_of(x));
     return (tg_tensor){0};
 }
 

@@ -27,8 +27,8 @@ static tg_tensor affine(const char *site, tg_tensor x, double from, double facto
     return tg_add_scalar_at(site, tg_scale_at(site, x, factor), from);
 }
 
-/*| tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were recorded
- *  before, not on threads.
+/*| tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were
+ *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1
  *  Shapes:   y shape
  *  Dtypes:   f32 (24 random bits), f64 (53)
@@ -39,16 +39,16 @@ TG_API(tg_tensor, tg_uniform, (tg_tape *t, tg_shape shape, tg_dtype dtype, doubl
     return affine(site, tg__source(site, t, &tg__op_uniform, shape, dtype), lo, hi - lo);
 }
 
-/*| tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random tensors
- *  were recorded before, not on threads.
- *    y = mean + deviation z, z standard normal
+/*| tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random
+ *  tensors were recorded before, not on threads.
+ *    y = mean + sd z, z standard normal
  *  Shapes:   y shape
  *  Dtypes:   f32, f64
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is not f32 or f64
  *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
-TG_API(tg_tensor, tg_normal, (tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation), (t, shape, dtype, mean, deviation)) {
-    return affine(site, tg__source(site, t, &tg__op_normal, shape, dtype), mean, deviation);
+TG_API(tg_tensor, tg_normal, (tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd), (t, shape, d, mean, sd)) {
+    return affine(site, tg__source(site, t, &tg__op_normal, shape, d), mean, sd);
 }
 
 static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const char *why) {
@@ -56,8 +56,8 @@ static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const ch
     return tg__poison(t);
 }
 
-/*| tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave the
- *  call out when you evaluate. p = 0 gives x itself.
+/*| tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
+ *  the call out when you evaluate. p = 0 gives x itself.
  *    y = 0 with probability p, else x / (1 - p)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64

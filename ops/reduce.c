@@ -65,7 +65,8 @@ static tg_status filled_infer(tg_infer *f, const char *what) {
     tg_axes axes = attr->axes;
     if (s || !normalise(&axes, f->in_shape[0]->rank)) return s;
     for (int i = 0; i < axes.n; i++)
-        if (f->in_shape[0]->dims[axes.axis[i]] == 0) return tg_infer_fail(f, TG_ESHAPE, "the %s of no elements (axis %d)", what, (int)axes.axis[i]);
+        if (f->in_shape[0]->dims[axes.axis[i]] == 0)
+            return tg_infer_fail(f, TG_ESHAPE, "the %s of no elements (axis %d)", what, (int)axes.axis[i]);
     return TG_OK;
 }
 
@@ -77,9 +78,9 @@ static tg_tensor with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *at
 
 /* ------------------------------------------------------------------ the kernel
  *
- * An array is seen as outer x n x inner, where n is what is reduced; where the reduced axes are not neighbours it is copied first
- * so that they are last. The sum has the order of kernels.h however it is laid out and however many threads there are: tasks are
- * one leaf of one row, or of one strip of columns. */
+ * An array is seen as outer x n x inner, where n is what is reduced; where the reduced axes are not neighbours it is copied
+ * first so that they are last. The sum has the order of kernels.h however it is laid out and however many threads there are:
+ * tasks are one leaf of one row, or of one strip of columns. */
 
 #define STRIP 128 /* columns that are folded side by side */
 
@@ -162,7 +163,8 @@ static void row_leaves(int64_t begin, int64_t end, void *ctx) {
     const fold_run *r = ctx;
     for (int64_t task = begin; task < end; task++) {
         int64_t row = task / r->p.leaves, leaf = task % r->p.leaves;
-        r->fns->leaf(r->x + (row * r->p.n + leaf * TG__FOLD_LEAF) * (int64_t)r->size, leaf_length(&r->p, leaf), r->leaves + task * (int64_t)r->size);
+        r->fns->leaf(r->x + (row * r->p.n + leaf * TG__FOLD_LEAF) * (int64_t)r->size, leaf_length(&r->p, leaf),
+                     r->leaves + task * (int64_t)r->size);
     }
 }
 
@@ -189,7 +191,8 @@ static void strip_fold(int64_t begin, int64_t end, void *ctx) {
         int64_t leaf = task % r->p.leaves, strip = task / r->p.leaves % r->p.strips, outer = task / r->p.leaves / r->p.strips;
         int64_t width = strip_width(&r->p, strip), row = outer * r->p.n + leaf * TG__FOLD_LEAF;
         const char *x = r->x + (row * r->p.inner + strip * STRIP) * (int64_t)r->size;
-        r->fns->leaf_cols(x, leaf_length(&r->p, leaf), width, r->p.inner, strip_leaves(r, outer, strip) + leaf * width * (int64_t)r->size, lanes);
+        r->fns->leaf_cols(x, leaf_length(&r->p, leaf), width, r->p.inner,
+                          strip_leaves(r, outer, strip) + leaf * width * (int64_t)r->size, lanes);
     }
 }
 
@@ -250,7 +253,8 @@ static double reads_all(const tg_shape *const *in, int n_in, const tg_shape *out
     return (double)tg_shape_numel(in[0]);
 }
 
-#define AXES(keep, ...) .attr = &(const tg_fold_attr){{(int32_t)(sizeof((int32_t[]){0, __VA_ARGS__}) / sizeof(int32_t) - 1), {__VA_ARGS__ + 0}}, keep}
+#define AXES(keep, ...) .attr = &(const tg_fold_attr){SET(__VA_ARGS__), keep}
+#define SET(...) {(int32_t)(sizeof((int32_t[]){0, __VA_ARGS__}) / sizeof(int32_t) - 1), {__VA_ARGS__ + 0}}
 
 #define FOLD_SAMPLES(...)                                                                                              \
     SAMPLE("rows", INPUTS({.kind = 'f', .shape = DIMS(3, 37), __VA_ARGS__}), AXES(0, 1)),                              \
@@ -314,7 +318,8 @@ tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
 /* ------------------------------------------------------------------ mean */
 
 static tg_status mean_infer(tg_infer *f) {
-    if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64: convert with tg_cast");
+    if (!tg_dtype_is_float(f->in_dtype[0]))
+        return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64: convert with tg_cast");
     return filled_infer(f, "mean");
 }
 
@@ -347,7 +352,8 @@ const tg_op tg__op_mean = {
  *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
  *  Dtypes:   f32, f64
  *  Gradient: dx = g / (elements in the sum), broadcast
- *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or
+ *            f64
  *  Source:   elementary */
 TG_API(tg_tensor, tg_mean, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
     tg_fold_attr attr = fold_attr(x, axes, keepdims);
@@ -507,7 +513,7 @@ const tg_op tg__op_argmax = {
          BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXIS(1))),
 };
 
-/*| tg_argmax: where the largest element along an axis is: the lowest position if there are several, the first NaN if there is one.
+/*| tg_argmax: where the largest element along an axis is: the lowest position of several, the first NaN if there is one.
  *    y = position of the first largest element of x along the axis
  *  Shapes:   x (any, the axis not of size 0) -> y without the axis
  *  Dtypes:   every dtype -> i64

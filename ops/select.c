@@ -119,8 +119,8 @@ const tg_op tg__op_cast_bool = {
 /*| tg_cast: converts the elements to another dtype. x itself if it has it already.
  *    y = x as dtype
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the range
- *            becomes the end of the range, NaN 0. i64 to i32 and to u8 keep the low bits. To bool: x is not 0
+ *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the
+ *            range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
  *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
  *  Errors:   TG_EDTYPE if dtype is none
  *  Source:   elementary */

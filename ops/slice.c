@@ -20,10 +20,11 @@ static tg_status slice_infer(tg_infer *f) {
     for (int i = 0; i < s->rank; i++) {
         int64_t start = a->start[i], size = a->size[i], step = a->step[i], reach;
         if (step == 0) return tg_infer_fail(f, TG_EARG, "the step along axis %d is 0", i);
-        bool inside = size >= 0 && !__builtin_mul_overflow(size ? size - 1 : 0, step, &reach) && !__builtin_add_overflow(reach, start, &reach);
+        bool inside = size >= 0 && !__builtin_mul_overflow(size ? size - 1 : 0, step, &reach) &&
+                      !__builtin_add_overflow(reach, start, &reach);
         if (!inside || (size && (start < 0 || start >= s->dims[i] || reach < 0 || reach >= s->dims[i])))
-            return tg_infer_fail(f, TG_EARG, "elements %lld, ... (%lld of them, step %lld) reach out of axis %d", (long long)start, (long long)size,
-                                 (long long)step, i);
+            return tg_infer_fail(f, TG_EARG, "elements %lld, ... (%lld of them, step %lld) reach out of axis %d",
+                                 (long long)start, (long long)size, (long long)step, i);
         f->shape[0].dims[i] = size;
     }
     f->dtype[0] = f->in_dtype[0];
@@ -80,7 +81,8 @@ const tg_op tg__op_slice = {
             SAMPLE("backwards", INPUTS(IN('f', (4, 5))), PART((3, 4), (4, 2), (-1, -3))),
             SAMPLE("a box", INPUTS(IN('f', (4, 5, 6))), PART((1, 2, 0), (2, 2, 6), (2, 1, 1))),
             SAMPLE("everything", INPUTS(IN('f', (3, 4))), PART((0, 0), (3, 4), (1, 1))),
-            SAMPLE("rank 0", INPUTS(IN('f', ())), PART((), (), ())), SAMPLE("nothing", INPUTS(IN('f', (4))), PART((0), (0), (1)))),
+            SAMPLE("rank 0", INPUTS(IN('f', ())), PART((), (), ())),
+            SAMPLE("nothing", INPUTS(IN('f', (4))), PART((0), (0), (1)))),
     BADS(BAD("step 0", TG_EARG, "step along axis 0 is 0", INPUTS(IN('f', (4))), PART((0), (2), (0))),
          BAD("past the end", TG_EARG, "reach out of axis 0", INPUTS(IN('f', (4))), PART((2), (3), (1))),
          BAD("before the start", TG_EARG, "reach out of axis 1", INPUTS(IN('f', (2, 4))), PART((0, 1), (2, 3), (1, -1))),
@@ -116,16 +118,16 @@ static void set_range(slice_attr *a, int axis, int64_t n, int64_t start, int64_t
     a->step[axis] = size < 2 && step ? 1 : step;
 }
 
-/*| tg_slice: a part of one axis, by Python's rules: elements start, start + step, ... before stop. Negative numbers count from the
- *  end, and what is out of range is clipped; TG_END as stop takes all to the end. With a step below 0, start TG_END is the last
- *  element, and stop TG_BEGIN includes the first one. A view: no memory is used.
- *    y[..., k, ...] = x[..., start + k step, ...]
+/*| tg_slice: a part of one axis, by Python's rules: elements from, from + by, ... before to. Negative numbers count from the
+ *  end, and what is out of range is clipped: to = TG_END takes all to the end. With by < 0, from = TG_END is the last
+ *  element, and to = TG_BEGIN includes the first one. A view: no memory is used.
+ *    y[..., k, ...] = x[..., from + k by, ...]
  *  Shapes:   x (..., n, ...) -> y (..., as many as are taken, ...)
  *  Dtypes:   every dtype
  *  Gradient: dx = g at the elements that were taken, else 0; many slices of one tensor are added up in one pass
- *  Errors:   TG_EARG if the axis is out of range or step is 0
+ *  Errors:   TG_EARG if the axis is out of range or by is 0
  *  Source:   elementary */
-TG_API(tg_tensor, tg_slice, (tg_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step), (x, axis, start, stop, step)) {
+TG_API(tg_tensor, tg_slice, (tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by), (x, axis, from, to, by)) {
     tg_shape s = tg_shape_of(x);
     slice_attr attr = everything(&s);
     tg_tape *t = tg_tape_of(x);
@@ -134,26 +136,27 @@ TG_API(tg_tensor, tg_slice, (tg_tensor x, int64_t axis, int64_t start, int64_t s
         tg__fail(t, TG_EARG, "slice", site, t->scope, "axis %lld is out of range for rank %d", (long long)axis, s.rank);
         return tg__poison(t);
     }
-    if (at >= 0) set_range(&attr, at, s.dims[at], start, stop, step);
+    if (at >= 0) set_range(&attr, at, s.dims[at], from, to, by);
     return tg_apply_at(site, NULL, &tg__op_slice, &attr, &x, 1);
 }
 
-/*| tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; NULL steps are all 1.
- *    y[k0, k1, ...] = x[starts[0] + k0 steps[0], starts[1] + k1 steps[1], ...]
+/*| tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; by = NULL is 1 everywhere.
+ *    y[k0, k1, ...] = x[from[0] + k0 by[0], from[1] + k1 by[1], ...]
  *  Shapes:   x (any) -> y of the same rank
  *  Dtypes:   every dtype
  *  Gradient: dx = g at the elements that were taken, else 0
- *  Errors:   TG_EARG if starts or stops is NULL or a step is 0
+ *  Errors:   TG_EARG if from or to is NULL or a by is 0
  *  Source:   elementary */
-TG_API(tg_tensor, tg_slice_box, (tg_tensor x, const int64_t *starts, const int64_t *stops, const int64_t *steps), (x, starts, stops, steps)) {
+TG_API(tg_tensor, tg_slice_box, (tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by), (x, from, to, by)) {
     tg_shape s = tg_shape_of(x);
     slice_attr attr = everything(&s);
     tg_tape *t = tg_tape_of(x);
-    if (t && s.rank && (!starts || !stops)) {
-        tg__fail(t, TG_EARG, "slice_box", site, t->scope, "starts or stops is NULL");
+    if (t && s.rank && (!from || !to)) {
+        tg__fail(t, TG_EARG, "slice_box", site, t->scope, "from or to is NULL");
         return tg__poison(t);
     }
-    for (int i = 0; i < s.rank && starts && stops; i++) set_range(&attr, i, s.dims[i], starts[i], stops[i], steps ? steps[i] : 1);
+    for (int i = 0; i < s.rank && from && to; i++)
+        set_range(&attr, i, s.dims[i], from[i], to[i], by ? by[i] : 1);
     return tg_apply_at(site, NULL, &tg__op_slice, &attr, &x, 1);
 }
 
@@ -185,9 +188,11 @@ TG_API(tg_status, tg_split, (tg_tensor x, int64_t axis, int n, tg_tensor *outs),
         return tg_error(t);
     }
     if (at < 0 || n < 1 || !outs)
-        return tg__fail(t, TG_EARG, "split", site, t->scope, "axis %lld of rank %d in %d parts%s", (long long)axis, s.rank, n, outs ? "" : ", outs is NULL");
+        return tg__fail(t, TG_EARG, "split", site, t->scope, "axis %lld of rank %d in %d parts%s", (long long)axis, s.rank, n,
+                        outs ? "" : ", outs is NULL");
     if (s.dims[at] % n)
-        return tg__fail(t, TG_ESHAPE, "split", site, t->scope, "axis %d of size %lld is not cut in %d equal parts", at, (long long)s.dims[at], n);
+        return tg__fail(t, TG_ESHAPE, "split", site, t->scope, "axis %d of size %lld is not cut in %d equal parts", at,
+                        (long long)s.dims[at], n);
     int64_t size = s.dims[at] / n;
     for (int i = 0; i < n; i++) outs[i] = tg_slice_at(site, x, at, i * size, (i + 1) * size, 1);
     return tg_error(t);

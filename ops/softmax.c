@@ -5,7 +5,8 @@
 
 static tg_status rows_infer(tg_infer *f) {
     const tg_shape *s = f->in_shape[0];
-    if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64, not %s", tg_dtype_name(f->in_dtype[0]));
+    if (!tg_dtype_is_float(f->in_dtype[0]))
+        return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64, not %s", tg_dtype_name(f->in_dtype[0]));
     if (!s->rank) return tg_infer_fail(f, TG_ESHAPE, "rank 0 has no axis");
     if (!s->dims[s->rank - 1]) return tg_infer_fail(f, TG_ESHAPE, "the axis has size 0");
     f->shape[0] = *s;
@@ -61,7 +62,8 @@ static tg_tensor shifted(tg_tensor x) {
             SAMPLE("large numbers", INPUTS({.kind = 'f', .shape = DIMS(2, 4), .lo = 90, .hi = 92})),            \
             SAMPLE("no rows", INPUTS(IN('f', (0, 3)))))
 #define ROW_BADS                                                                                                \
-    BADS(BAD("whole numbers", TG_EDTYPE, "not i64", INPUTS(IN('i', (3, 4)))), BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))), \
+    BADS(BAD("whole numbers", TG_EDTYPE, "not i64", INPUTS(IN('i', (3, 4)))),                                   \
+         BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))), \
          BAD("no class", TG_ESHAPE, "size 0", INPUTS(IN('f', (3, 0)))),                                         \
          BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3)))))
 
@@ -175,7 +177,8 @@ static tg_status labels_infer(tg_infer *f) {
     if (f->in_dtype[1] != TG_I64 && f->in_dtype[1] != TG_I32)
         return tg_infer_fail(f, TG_EDTYPE, "the labels must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
     f->shape[0].rank--;
-    if (!tg_shape_equal(labels, &f->shape[0])) return tg_infer_fail(f, TG_ESHAPE, "the labels' shape is not that of the logits without the last axis");
+    if (!tg_shape_equal(labels, &f->shape[0]))
+        return tg_infer_fail(f, TG_ESHAPE, "the labels' shape is not that of the logits without the last axis");
     return TG_OK;
 }
 
@@ -227,12 +230,18 @@ static tg_status cross_entropy_each_kernel(tg_kernel_args *k) {
     const tg_operand *x = &k->in[0], *labels = &k->in[1];
     const tg__kernels *kernels = tg__kernels_get();
     tg_dtype d = x->dtype;
-    loss_run r = {x, labels, k->out[0].data, NULL, x->shape->dims[x->shape->rank - 1], kernels->fold[TG__SUM][d], kernels->fold[TG__MAX][d],
+    loss_run r = {x,
+                  labels,
+                  k->out[0].data,
+                  NULL,
+                  x->shape->dims[x->shape->rank - 1],
+                  kernels->fold[TG__SUM][d],
+                  kernels->fold[TG__MAX][d],
                   tg__micro_get(&tg__micro_exp, d)};
     for (int64_t i = 0; i < labels->numel; i++)
         if (label_at(labels, i) < 0 || label_at(labels, i) >= r.n) {
-            snprintf(k->message, k->message_size, "label %lld at position %lld is not in [0, %lld)", (long long)label_at(labels, i), (long long)i,
-                     (long long)r.n);
+            snprintf(k->message, k->message_size, "label %lld at position %lld is not in [0, %lld)",
+                     (long long)label_at(labels, i), (long long)i, (long long)r.n);
             return TG_EINDEX;
         }
     tg_parallel(k->threads, labels->numel, (double)x->numel * WORK_PER_ELEMENT, d == TG_F32 ? loss_float : loss_double, &r);
@@ -273,7 +282,8 @@ static void cross_entropy_each_vjp(tg_vjp_args *v) {
     BAD("one-hot labels", TG_ESHAPE, "labels' shape", INPUTS(IN('f', (4, 5)), LABELS(2, (4, 5)))),       \
     BAD("whole logits", TG_EDTYPE, "not i64", INPUTS(IN('i', (4, 5)), LABELS(5, (4)))),                  \
     BAD("no class", TG_ESHAPE, "size 0", INPUTS(IN('f', (4, 0)), LABELS(5, (4)))),                       \
-    BAD("a label too large", TG_EINDEX, "label 5 at position 0 is not in [0, 5)", INPUTS(IN('f', (4, 5)), IN('i', (4), .lo = 5, .hi = 5))), \
+    BAD("a label too large", TG_EINDEX, "label 5 at position 0 is not in [0, 5)",                        \
+        INPUTS(IN('f', (4, 5)), IN('i', (4), .lo = 5, .hi = 5))),                                        \
     BAD("a negative label", TG_EINDEX, "label -1", INPUTS(IN('f', (4, 5)), IN('j', (4), .lo = -1, .hi = -1)))
 
 const tg_op tg__op_cross_entropy_each = {
@@ -297,7 +307,8 @@ const tg_op tg__op_cross_entropy_each = {
  *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (...)
  *  Dtypes:   logits f32, f64; labels i64, i32
  *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g
- *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in [0, C)
+ *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in
+ *            [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_API(tg_tensor, tg_cross_entropy_each, (tg_tensor logits, tg_tensor labels), (logits, labels)) {
     return tg_apply_at(site, NULL, &tg__op_cross_entropy_each, NULL, (tg_tensor[]){logits, labels}, 2);
@@ -308,8 +319,10 @@ TG_API(tg_tensor, tg_cross_entropy_each, (tg_tensor logits, tg_tensor labels), (
 static tg_status cross_entropy_grad_infer(tg_infer *f) {
     tg_status s = labels_infer(f);
     if (s) return s;
-    if (f->in_dtype[2] != f->in_dtype[0]) return tg_infer_fail(f, TG_EDTYPE, "the cotangent is %s", tg_dtype_name(f->in_dtype[2]));
-    if (!tg_shape_equal(f->in_shape[2], f->in_shape[1])) return tg_infer_fail(f, TG_ESHAPE, "the cotangent's shape is not that of the labels");
+    if (f->in_dtype[2] != f->in_dtype[0])
+        return tg_infer_fail(f, TG_EDTYPE, "the cotangent is %s", tg_dtype_name(f->in_dtype[2]));
+    if (!tg_shape_equal(f->in_shape[2], f->in_shape[1]))
+        return tg_infer_fail(f, TG_ESHAPE, "the cotangent's shape is not that of the labels");
     f->shape[0] = *f->in_shape[0];
     return TG_OK;
 }
@@ -332,7 +345,8 @@ LOSS_GRAD(double, softmax_f64)
 static tg_status cross_entropy_grad_kernel(tg_kernel_args *k) {
     const tg_operand *x = &k->in[0], *labels = &k->in[1];
     loss_run r = {.x = x, .labels = labels, .y = k->out[0].data, .g = k->in[2].data, .n = x->shape->dims[x->shape->rank - 1]};
-    tg_parallel(k->threads, labels->numel, (double)x->numel * WORK_PER_ELEMENT, x->dtype == TG_F32 ? loss_grad_float : loss_grad_double, &r);
+    tg_parallel(k->threads, labels->numel, (double)x->numel * WORK_PER_ELEMENT,
+                x->dtype == TG_F32 ? loss_grad_float : loss_grad_double, &r);
     return TG_OK;
 }
 
@@ -359,8 +373,10 @@ const tg_op tg__op_cross_entropy_grad = {
             SAMPLE("no rows", INPUTS(IN('f', (0, 3)), LABELS(3, (0)), IN('f', (0))))),
     BADS(BAD("float labels", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (4, 5)), IN('f', (4)), IN('f', (4)))),
          BAD("labels of another shape", TG_ESHAPE, "labels' shape", INPUTS(IN('f', (4, 5)), LABELS(5, (5)), IN('f', (4)))),
-         BAD("a cotangent of another shape", TG_ESHAPE, "cotangent's shape", INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('f', (5)))),
-         BAD("a cotangent of whole numbers", TG_EDTYPE, "the cotangent is i64", INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('i', (4))))),
+         BAD("a cotangent of another shape", TG_ESHAPE, "cotangent's shape",
+             INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('f', (5)))),
+         BAD("a cotangent of whole numbers", TG_EDTYPE, "the cotangent is i64",
+             INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('i', (4))))),
 };
 
 /* ------------------------------------------------------------------ cross_entropy: the mean over all rows */
@@ -394,8 +410,8 @@ const tg_op tg__op_cross_entropy = {
  *  Shapes:   logits (..., C), C >= 1, labels (...), at least one -> y ()
  *  Dtypes:   logits f32, f64; labels i64, i32
  *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g / (number of rows)
- *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a
- *            label is not in [0, C)
+ *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX
+ *            if a label is not in [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_API(tg_tensor, tg_cross_entropy, (tg_tensor logits, tg_tensor labels), (logits, labels)) {
     return tg_apply_at(site, NULL, &tg__op_cross_entropy, NULL, (tg_tensor[]){logits, labels}, 2);

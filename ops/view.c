@@ -28,9 +28,11 @@ static tg_shape resolve_rest(tg_shape shape, int64_t numel) {
 static tg_status reshape_infer(tg_infer *f) {
     const tg_shape *to = &((const shape_attr *)f->attr)->shape, *from = f->in_shape[0];
     char text[160];
-    if (to->rank < 0 || to->rank > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "rank %d is not between 0 and %d", to->rank, TG_MAX_RANK);
+    if (to->rank < 0 || to->rank > TG_MAX_RANK)
+        return tg_infer_fail(f, TG_ESHAPE, "rank %d is not between 0 and %d", to->rank, TG_MAX_RANK);
     if (tg_shape_numel(to) != tg_shape_numel(from))
-        return tg_infer_fail(f, TG_ESHAPE, "%lld elements do not fill the shape %s", (long long)tg_shape_numel(from), text_of(to, text));
+        return tg_infer_fail(f, TG_ESHAPE, "%lld elements do not fill the shape %s", (long long)tg_shape_numel(from),
+                             text_of(to, text));
     f->shape[0] = *to;
     f->dtype[0] = f->in_dtype[0];
     return TG_OK;
@@ -157,7 +159,8 @@ static tg_status unsqueeze_infer(tg_infer *f) {
     bool added[TG_MAX_RANK];
     if (axes->n > 0 && s->rank + axes->n > TG_MAX_RANK)
         return tg_infer_fail(f, TG_ESHAPE, "rank %d is more than %d", s->rank + (int)axes->n, TG_MAX_RANK);
-    if (!mark_axes(axes, s->rank + axes->n, added)) return tg_infer_fail(f, TG_EARG, "the axes are out of range or stand twice");
+    if (!mark_axes(axes, s->rank + axes->n, added))
+        return tg_infer_fail(f, TG_EARG, "the axes are out of range or stand twice");
     f->shape[0].rank = s->rank + axes->n;
     for (int i = 0, from = 0; i < f->shape[0].rank; i++) f->shape[0].dims[i] = added[i] ? 1 : s->dims[from++];
     f->dtype[0] = f->in_dtype[0];
@@ -198,8 +201,9 @@ const tg_op tg__op_squeeze = {
     .fields = axes_fields,
     .infer = squeeze_infer,
     .define = squeeze_define,
-    SAMPLES(SAMPLE("one axis", INPUTS(IN('f', (3, 1, 4))), AXES(1)), SAMPLE("two axes", INPUTS(IN('f', (1, 3, 1))), AXES(-1, 0)),
-            SAMPLE("to rank 0", INPUTS(IN('f', (1))), AXES(0)), SAMPLE("size 0", INPUTS(IN('f', (0, 1))), AXES(1))),
+    SAMPLES(SAMPLE("one axis", INPUTS(IN('f', (3, 1, 4))), AXES(1)),
+            SAMPLE("two axes", INPUTS(IN('f', (1, 3, 1))), AXES(-1, 0)), SAMPLE("to rank 0", INPUTS(IN('f', (1))), AXES(0)),
+            SAMPLE("size 0", INPUTS(IN('f', (0, 1))), AXES(1))),
     BADS(BAD("not of size 1", TG_ESHAPE, "axis 1 has size 4", INPUTS(IN('f', (3, 4))), AXES(1)),
          BAD("out of range", TG_EARG, "out of range", INPUTS(IN('f', (1, 4))), AXES(2)),
          BAD("twice", TG_EARG, "twice", INPUTS(IN('f', (1, 4))), AXES(0, -2))),
@@ -363,7 +367,8 @@ const tg_op tg__op_permute = {
     .vjp = permute_vjp,
     .view = permute_view,
     .ref = permute_ref,
-    SAMPLES(SAMPLE("three axes", INPUTS(IN('f', (2, 3, 4))), AXES(2, 0, 1)), SAMPLE("four axes", INPUTS(IN('f', (2, 3, 1, 4))), AXES(3, 1, 0, 2)),
+    SAMPLES(SAMPLE("three axes", INPUTS(IN('f', (2, 3, 4))), AXES(2, 0, 1)),
+            SAMPLE("four axes", INPUTS(IN('f', (2, 3, 1, 4))), AXES(3, 1, 0, 2)),
             SAMPLE("unchanged", INPUTS(IN('f', (3, 4))), AXES(0, 1)), SAMPLE("rank 0", INPUTS(IN('f', ())), AXES()),
             SAMPLE("size 0", INPUTS(IN('f', (2, 0))), AXES(1, 0))),
     BADS(BAD("an axis missing", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(0)),
@@ -392,7 +397,8 @@ static tg_status expand_infer(tg_infer *f) {
     const tg_shape *to = &((const shape_attr *)f->attr)->shape;
     tg_shape both;
     char text[160];
-    if (to->rank < 0 || to->rank > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "rank %d is not between 0 and %d", to->rank, TG_MAX_RANK);
+    if (to->rank < 0 || to->rank > TG_MAX_RANK)
+        return tg_infer_fail(f, TG_ESHAPE, "rank %d is not between 0 and %d", to->rank, TG_MAX_RANK);
     if (!tg_broadcast(f->in_shape[0], to, &both, NULL) || !tg_shape_equal(&both, to))
         return tg_infer_fail(f, TG_ESHAPE, "does not broadcast to %s", text_of(to, text));
     f->shape[0] = *to;
@@ -442,8 +448,8 @@ const tg_op tg__op_expand = {
  *  Source:   elementary */
 TG_API(tg_tensor, tg_expand, (tg_tensor x, tg_shape shape), (x, shape)) {
     tg_shape own = tg_shape_of(x), both;
-    if (tg_valid(x) && tg_tape_of(x) && shape.rank >= 0 && shape.rank <= TG_MAX_RANK && tg_broadcast(&own, &shape, &both, NULL) &&
-        tg_shape_equal(&both, &shape)) {
+    if (tg_valid(x) && tg_tape_of(x) && shape.rank >= 0 && shape.rank <= TG_MAX_RANK &&
+        tg_broadcast(&own, &shape, &both, NULL) && tg_shape_equal(&both, &shape)) {
         tg_tensor constant = tg__reshaped_constant(x, &shape);
         if (tg_shape_equal(&own, &shape)) return x;
         if (constant.owner) return constant;

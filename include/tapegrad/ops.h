@@ -446,8 +446,8 @@ TG_EXPORT tg_tensor tg_erf(tg_tensor x);
  *  Shapes:   x (..., n, ...), index (any) -> y (..., index's shape, ...)
  *  Dtypes:   x every dtype; index i64 or i32
  *  Gradient: dx = sum of g over the places where an element was taken to
- *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not in
- *            [0, n): negative numbers do not count from the end
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not
+ *            in [0, n): negative numbers do not count from the end
  *  Source:   elementary */
 TG_EXPORT tg_tensor tg_gather_at(const char *site, tg_tensor x, int64_t axis, tg_tensor index);
 TG_EXPORT tg_tensor tg_gather(tg_tensor x, int64_t axis, tg_tensor index);
@@ -469,7 +469,8 @@ TG_EXPORT tg_tensor tg_one_hot(tg_tensor index, int64_t n, tg_dtype dtype);
  *  Shapes:   n of (..., m_i, ...), all else equal -> y (..., sum of m_i, ...)
  *  Dtypes:   every dtype, the same for all
  *  Gradient: dx_i = its part of g
- *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or n < 1
+ *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or
+ *            n < 1
  *  Source:   elementary */
 TG_EXPORT tg_tensor tg_concat_at(const char *site, const tg_tensor *xs, int n, int64_t axis);
 TG_EXPORT tg_tensor tg_concat(const tg_tensor *xs, int n, int64_t axis);
@@ -543,8 +544,8 @@ TG_EXPORT tg_tensor tg_arange(tg_tape *t, int64_t n, tg_dtype dtype);
 
 /* tg_matmul: the product of matrices, of batches of them, and of vectors.
  *    y[..., i, j] = sum over k of a[..., i, k] b[..., k, j]
- *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column, whose
- *            axis of size 1 is dropped from y
+ *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column,
+ *            whose axis of size 1 is dropped from y
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
  *  Gradient: da = g b^T, db = a^T g, summed over broadcast axes
  *  Errors:   TG_ESHAPE if inner sizes differ, batch axes do not broadcast, or one is a number; TG_EDTYPE for other dtypes
@@ -553,8 +554,8 @@ TG_EXPORT tg_tensor tg_matmul_at(const char *site, tg_tensor a, tg_tensor b);
 TG_EXPORT tg_tensor tg_matmul(tg_tensor a, tg_tensor b);
 #define tg_matmul(...) tg_matmul_at(TG_HERE, __VA_ARGS__)
 
-/* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were recorded
- *  before, not on threads.
+/* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were
+ *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1
  *  Shapes:   y shape
  *  Dtypes:   f32 (24 random bits), f64 (53)
@@ -565,20 +566,20 @@ TG_EXPORT tg_tensor tg_uniform_at(const char *site, tg_tape *t, tg_shape shape, 
 TG_EXPORT tg_tensor tg_uniform(tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
 #define tg_uniform(...) tg_uniform_at(TG_HERE, __VA_ARGS__)
 
-/* tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random tensors
- *  were recorded before, not on threads.
- *    y = mean + deviation z, z standard normal
+/* tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random
+ *  tensors were recorded before, not on threads.
+ *    y = mean + sd z, z standard normal
  *  Shapes:   y shape
  *  Dtypes:   f32, f64
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is not f32 or f64
  *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
-TG_EXPORT tg_tensor tg_normal_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation);
-TG_EXPORT tg_tensor tg_normal(tg_tape *t, tg_shape shape, tg_dtype dtype, double mean, double deviation);
+TG_EXPORT tg_tensor tg_normal_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
+TG_EXPORT tg_tensor tg_normal(tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
 #define tg_normal(...) tg_normal_at(TG_HERE, __VA_ARGS__)
 
-/* tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave the
- *  call out when you evaluate. p = 0 gives x itself.
+/* tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
+ *  the call out when you evaluate. p = 0 gives x itself.
  *    y = 0 with probability p, else x / (1 - p)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
@@ -605,7 +606,8 @@ TG_EXPORT tg_tensor tg_sum(tg_tensor x, tg_axes axes, bool keepdims);
  *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
  *  Dtypes:   f32, f64
  *  Gradient: dx = g / (elements in the sum), broadcast
- *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or
+ *            f64
  *  Source:   elementary */
 TG_EXPORT tg_tensor tg_mean_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
 TG_EXPORT tg_tensor tg_mean(tg_tensor x, tg_axes axes, bool keepdims);
@@ -633,7 +635,7 @@ TG_EXPORT tg_tensor tg_min_at(const char *site, tg_tensor x, tg_axes axes, bool 
 TG_EXPORT tg_tensor tg_min(tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_min(...) tg_min_at(TG_HERE, __VA_ARGS__)
 
-/* tg_argmax: where the largest element along an axis is: the lowest position if there are several, the first NaN if there is one.
+/* tg_argmax: where the largest element along an axis is: the lowest position of several, the first NaN if there is one.
  *    y = position of the first largest element of x along the axis
  *  Shapes:   x (any, the axis not of size 0) -> y without the axis
  *  Dtypes:   every dtype -> i64
@@ -658,8 +660,8 @@ TG_EXPORT tg_tensor tg_where(tg_tensor condition, tg_tensor a, tg_tensor b);
 /* tg_cast: converts the elements to another dtype. x itself if it has it already.
  *    y = x as dtype
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the range
- *            becomes the end of the range, NaN 0. i64 to i32 and to u8 keep the low bits. To bool: x is not 0
+ *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the
+ *            range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
  *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
  *  Errors:   TG_EDTYPE if dtype is none
  *  Source:   elementary */
@@ -678,28 +680,28 @@ TG_EXPORT tg_tensor tg_stop_gradient_at(const char *site, tg_tensor x);
 TG_EXPORT tg_tensor tg_stop_gradient(tg_tensor x);
 #define tg_stop_gradient(...) tg_stop_gradient_at(TG_HERE, __VA_ARGS__)
 
-/* tg_slice: a part of one axis, by Python's rules: elements start, start + step, ... before stop. Negative numbers count from the
- *  end, and what is out of range is clipped; TG_END as stop takes all to the end. With a step below 0, start TG_END is the last
- *  element, and stop TG_BEGIN includes the first one. A view: no memory is used.
- *    y[..., k, ...] = x[..., start + k step, ...]
+/* tg_slice: a part of one axis, by Python's rules: elements from, from + by, ... before to. Negative numbers count from the
+ *  end, and what is out of range is clipped: to = TG_END takes all to the end. With by < 0, from = TG_END is the last
+ *  element, and to = TG_BEGIN includes the first one. A view: no memory is used.
+ *    y[..., k, ...] = x[..., from + k by, ...]
  *  Shapes:   x (..., n, ...) -> y (..., as many as are taken, ...)
  *  Dtypes:   every dtype
  *  Gradient: dx = g at the elements that were taken, else 0; many slices of one tensor are added up in one pass
- *  Errors:   TG_EARG if the axis is out of range or step is 0
+ *  Errors:   TG_EARG if the axis is out of range or by is 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_slice_at(const char *site, tg_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step);
-TG_EXPORT tg_tensor tg_slice(tg_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step);
+TG_EXPORT tg_tensor tg_slice_at(const char *site, tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by);
+TG_EXPORT tg_tensor tg_slice(tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by);
 #define tg_slice(...) tg_slice_at(TG_HERE, __VA_ARGS__)
 
-/* tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; NULL steps are all 1.
- *    y[k0, k1, ...] = x[starts[0] + k0 steps[0], starts[1] + k1 steps[1], ...]
+/* tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; by = NULL is 1 everywhere.
+ *    y[k0, k1, ...] = x[from[0] + k0 by[0], from[1] + k1 by[1], ...]
  *  Shapes:   x (any) -> y of the same rank
  *  Dtypes:   every dtype
  *  Gradient: dx = g at the elements that were taken, else 0
- *  Errors:   TG_EARG if starts or stops is NULL or a step is 0
+ *  Errors:   TG_EARG if from or to is NULL or a by is 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_slice_box_at(const char *site, tg_tensor x, const int64_t *starts, const int64_t *stops, const int64_t *steps);
-TG_EXPORT tg_tensor tg_slice_box(tg_tensor x, const int64_t *starts, const int64_t *stops, const int64_t *steps);
+TG_EXPORT tg_tensor tg_slice_box_at(const char *site, tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by);
+TG_EXPORT tg_tensor tg_slice_box(tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by);
 #define tg_slice_box(...) tg_slice_box_at(TG_HERE, __VA_ARGS__)
 
 /* tg_split: cuts an axis in n equal parts and fills outs[0..n) with them. They are slices: no memory is used.
@@ -740,7 +742,8 @@ TG_EXPORT tg_tensor tg_log_softmax(tg_tensor x, int64_t axis);
  *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (...)
  *  Dtypes:   logits f32, f64; labels i64, i32
  *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g
- *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in [0, C)
+ *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in
+ *            [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_EXPORT tg_tensor tg_cross_entropy_each_at(const char *site, tg_tensor logits, tg_tensor labels);
 TG_EXPORT tg_tensor tg_cross_entropy_each(tg_tensor logits, tg_tensor labels);
@@ -751,8 +754,8 @@ TG_EXPORT tg_tensor tg_cross_entropy_each(tg_tensor logits, tg_tensor labels);
  *  Shapes:   logits (..., C), C >= 1, labels (...), at least one -> y ()
  *  Dtypes:   logits f32, f64; labels i64, i32
  *  Gradient: dlogits = (softmax(logits) - one_hot(labels)) g / (number of rows)
- *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a
- *            label is not in [0, C)
+ *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX
+ *            if a label is not in [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_EXPORT tg_tensor tg_cross_entropy_at(const char *site, tg_tensor logits, tg_tensor labels);
 TG_EXPORT tg_tensor tg_cross_entropy(tg_tensor logits, tg_tensor labels);
