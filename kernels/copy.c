@@ -1,6 +1,6 @@
 /* kernels/copy.c: between strided and packed memory. Dimensions are merged where their strides allow it; then the innermost one
- * is moved row by row, or, where the memory runs along the next one instead (a transpose), in tiles. Only the first and the
- * last row of a piece may be cut, so a piece costs one division per dimension however it is cut out of the whole. */
+ * is moved row by row, or, where the memory runs along the next one instead (a transpose), in tiles. A piece costs one division
+ * per dimension, however it is cut out of the whole. */
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -12,7 +12,8 @@ typedef struct layout {
 } layout;
 
 static layout merge(const tg_shape *shape, const int64_t *strides) {
-    layout l = {0, {0}, {0}};
+    layout l;
+    l.rank = 0;
     for (int a = shape->rank - 1; a >= 0; a--) {
         if (shape->dims[a] == 1) continue;
         const int outer = l.rank - 1;
@@ -23,7 +24,10 @@ static layout merge(const tg_shape *shape, const int64_t *strides) {
         l.dims[l.rank] = shape->dims[a];
         l.strides[l.rank++] = strides[a];
     }
-    if (l.rank == 0) l.dims[l.rank++] = 1;
+    if (l.rank == 0) {
+        l.dims[0] = l.strides[0] = 1;
+        l.rank = 1;
+    }
     return l;
 }
 
@@ -33,7 +37,8 @@ typedef struct place {
 } place;
 
 static place find(const layout *l, int64_t at) {
-    place p = {{0}, 0};
+    place p;
+    p.offset = 0;
     for (int a = 0; a < l->rank; a++) {
         const int64_t rest = a + 1 < l->rank ? at / l->dims[a] : 0;
         p.index[a] = at - rest * l->dims[a];
@@ -57,6 +62,28 @@ static void step(const layout *l, place *p, int a, int64_t n) {
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
+}
+
+/* memcpy of a few bytes: from both ends, so that they need not be a power of two. */
+static void copy_short(char *dst, const char *src, size_t bytes) {
+#define BOTH_ENDS(size)                                              \
+    if (bytes >= size) {                                             \
+        memcpy(dst, src, size);                                      \
+        memcpy(dst + bytes - size, src + bytes - size, size);        \
+        return;                                                      \
+    }
+    BOTH_ENDS(32)
+    BOTH_ENDS(16)
+    BOTH_ENDS(8)
+    BOTH_ENDS(4)
+    BOTH_ENDS(2)
+    BOTH_ENDS(1)
+#undef BOTH_ENDS
+}
+
+static void copy_packed(void *dst, const void *src, size_t bytes) {
+    if (bytes <= 64) copy_short(dst, src, bytes);
+    else memcpy(dst, src, bytes);
 }
 
 #define TILE 16 /* rows and columns of a tile of a transpose: a cache line of f32 each way */

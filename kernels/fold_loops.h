@@ -115,14 +115,21 @@ static __attribute__((noinline)) void FN(join_rows)(T *out, const T *a, const T 
     for (int64_t j = 0; j < cols; j++) out[j] = FN(join)(a[j], b[j]);
 }
 
-/* Columns [0, cols) of a block: rows are read in order, each joined to its lane's row of scratch, then the lanes. */
+/* scratch = the first `lanes` rows, then every later row joined to its lane's; packed rows go 32 at a time. */
+static void FN(lanes_of_rows)(const T *x, int n, int lanes, int64_t cols, int64_t row_stride, T *scratch) {
+    const int group = row_stride == cols ? lanes : 1;
+    for (int i = 0; i < lanes; i += group)
+        memcpy(scratch + i * cols, x + i * row_stride, (size_t)(group * cols) * sizeof(T));
+    for (int i = lanes; i < n; i += group) {
+        T *lane = scratch + i % TG__LANES * cols;
+        FN(join_rows)(lane, lane, x + i * row_stride, (n - i < group ? n - i : group) * cols);
+    }
+}
+
+/* Columns [0, cols) of a block: rows are read in order, then the lanes are joined. */
 static void FN(block_cols)(const T *x, int n, int64_t cols, int64_t row_stride, T *out, T *scratch) {
     const int lanes = n < TG__LANES ? n : TG__LANES;
-    for (int i = 0; i < lanes; i++) memcpy(scratch + i * cols, x + i * row_stride, (size_t)cols * sizeof(T));
-    for (int i = TG__LANES; i < n; i++) {
-        T *lane = scratch + i % TG__LANES * cols;
-        FN(join_rows)(lane, lane, x + i * row_stride, cols);
-    }
+    FN(lanes_of_rows)(x, n, lanes, cols, row_stride, scratch);
     int left = lanes;
     for (int half = TG__LANES / 2; half > 0; half /= 2) {
         if (left <= half) continue;

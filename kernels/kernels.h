@@ -27,9 +27,10 @@ typedef struct tg__fold_fns {
     void (*combine_cols)(void *leaves, int64_t m, int64_t cols, void *out);
 } tg__fold_fns;
 
-/* C_b = sum over p of A_pb B_pb, for each b of a batch. Element (i, k) of A_pb is a[p][a_off[b] + i * a_rs + k * a_cs], likewise
- * B (k, j) and C (i, j) with unit column stride. Offsets are in elements; a NULL offset table means 0 for all. C is
- * overwritten. The strides hold for all pairs. Threads split the results; the inner sum is cut only by a rule of (m, n, k, dtype). */
+/* C_b = sum over p of A_pb B_pb, for each b of a batch. Element (i, k) of A_pb is a[p][a_off[b] + i * a_rs + k * a_cs],
+ * likewise B (k, j) and C (i, j) with unit column stride. Offsets are in elements; a NULL offset table means 0 for all. C is
+ * overwritten. The strides hold for all pairs. Threads split the results; the inner sum is cut only by a rule of
+ * (m, n, k, dtype). */
 typedef struct tg__gemm {
     int64_t m, n, k;
     int pairs;
@@ -44,7 +45,8 @@ typedef struct tg__gemm {
 
 typedef struct tg__kernels {
     tg_isa_level isa;
-    const tg__fold_fns *fold[TG__FOLD_COUNT][TG_DTYPE_COUNT]; /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
+    /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
+    const tg__fold_fns *fold[TG__FOLD_COUNT][TG_DTYPE_COUNT];
     void (*gemm_f32)(const tg__gemm *g);
     void (*gemm_f64)(const tg__gemm *g);
     /* rows of a softmax: packed (rows x n). y = softmax(x), y = log_softmax(x); x and y may be the same memory */
@@ -66,9 +68,11 @@ size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, 
 
 /* Copies a strided array of elements of `size` bytes (1, 4, 8) in logical row-major order to packed memory: elements
  * [begin, begin + count) of the logical order. Strides in elements, may be 0 or negative. */
-void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin, int64_t count);
+void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin,
+                 int64_t count);
 /* The reverse: packed src to a strided destination (distinct addresses). */
-void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin, int64_t count);
+void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin,
+                  int64_t count);
 
 /* Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
  * Element i of stream s under seed k is a function of (k, s, i) only; `first` may be any number. data points to {seed, stream},
@@ -81,7 +85,8 @@ void tg__normal_f64(size_t n, void *out, const void *data, uint64_t first);
 /* Threads worth using for `work` (see tg_parallel), at most `threads`. */
 int tg__parallel_width(int threads, double work);
 
-/* Denormals: tg__denormals_flush sets flush-to-zero for the calling thread and returns the old mode for tg__denormals_restore. */
+/* Denormals: tg__denormals_flush sets flush-to-zero for the calling thread and returns the old mode for
+ * tg__denormals_restore. */
 unsigned tg__denormals_flush(void);
 void tg__denormals_restore(unsigned mode);
 

@@ -16,7 +16,8 @@
  *     TO_F32, TO_F64, TO_I32, TO_I64, TO_U8, TO_BOOL   T -> that dtype, from every dtype
  * A float cast to whole numbers saturates and NaN gives 0. Whole numbers must not overflow in an expression: M(add), M(sub),
  * M(mul), M(div), M(abs) wrap around (and x / 0 = 0); for floats they are the plain operations.
- * out may be the memory of an input of the same element size. Loops must give the same bits as the scalar expression: no reassociation, no contraction. */
+ * out may be the memory of an input of the same element size. Loops must give the same bits as the scalar expression: no
+ * reassociation, no contraction. */
 #ifndef TG_MICRO_H
 #define TG_MICRO_H
 

@@ -3,8 +3,9 @@
  * softmax(x) = e^(x - max) / sum, the sum in the order of kernels.h. A row that is -inf throughout gives NaN: -inf - -inf. */
 
 static T FN(row_max)(const T *x, int64_t n) {
-    T most = -(T)INFINITY;
-    for (int64_t i = 0; i < n; i += TG__FOLD_LEAF) {
+    T most;
+    FOLD(max).leaf(x, leaf_size(n), &most);
+    for (int64_t i = TG__FOLD_LEAF; i < n; i += TG__FOLD_LEAF) {
         T pair[2] = {most, 0};
         FOLD(max).leaf(x + i, leaf_size(n - i), &pair[1]);
         FOLD(max).leaf(pair, 2, &most);
@@ -12,9 +13,16 @@ static T FN(row_max)(const T *x, int64_t n) {
     return most;
 }
 
+/* In steps of 16, so that no element waits for scalar code: the last ones go through a buffer. */
 static void FN(exp_shifted)(const T *x, T *y, int64_t n, T shift) {
+    const int64_t whole = n / 16 * 16, rest = n - whole;
+    T last[16];
     TG__INDEPENDENT
-    for (int64_t i = 0; i < n; i++) y[i] = M(exp_low)(x[i] - shift);
+    for (int64_t i = 0; i < whole; i++) y[i] = M(exp_low)(x[i] - shift);
+    if (rest == 0) return;
+    for (int64_t i = 0; i < 16; i++) last[i] = i < rest ? x[whole + i] : shift;
+    for (int64_t i = 0; i < 16; i++) last[i] = M(exp_low)(last[i] - shift);
+    memcpy(y + whole, last, (size_t)rest * sizeof(T));
 }
 
 /* Sums of complete subtrees, largest first: a leaf joins as many of them as the binary number of leaves so far carries. */
