@@ -1,4 +1,4 @@
-/* tests/op_functions.c: public ops that are more than one recorded op: what is not tested through a descriptor by tg_op_check. */
+/* tests/op_functions.c: public ops that are more than one recorded op, which tg_op_check does not reach. */
 #include "tests/test.h"
 
 #include <math.h>
@@ -56,7 +56,7 @@ TEST(functions, slice_follows_python) {
 
 TEST(functions, split_and_what_it_refuses) {
     tg_tape *t = tg_tape_new();
-    tg_tensor x = numbers(t, TG_SHAPE(2, 6)), parts[3], whole;
+    tg_tensor x = numbers(t, TG_SHAPE(2, 6)), parts[4], whole;
     CHECK_EQ_I(tg_split(x, -1, 3, parts), TG_OK);
     VALUES(parts[0], TG_SHAPE(2, 2), 0, 1, 6, 7);
     VALUES(parts[2], TG_SHAPE(2, 2), 4, 5, 10, 11);
