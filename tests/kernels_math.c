@@ -229,7 +229,8 @@ void test_kernel_math(kernel_test *t) {
         check_accuracy(t, &functions[i]);
         check_edge(t, &functions[i], (double)NAN, (double)NAN);
     }
-    for (const edge *e = edges; e < edges + sizeof edges / sizeof *edges; e++) check_edge(t, find_function(e->name), e->x, e->y);
+    for (const edge *e = edges; e < edges + sizeof edges / sizeof *edges; e++)
+        check_edge(t, find_function(e->name), e->x, e->y);
     check_denormal_results(t);
     check_pow(t);
     check_conversions(t);
