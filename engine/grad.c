@@ -54,7 +54,8 @@ static inline uint32_t number_of(const tg__grad_level *l, uint32_t id) {
 /* ------------------------------------------------------------------ paths */
 
 static inline bool gradient_stops(const tg__node *n) {
-    return n->flags & TG__IS_LEAF || n->op->flags & TG_OP_CUT || !tg_dtype_is_float(n->dtype);
+    bool is_number = tg_dtype_is_float(n->dtype) || n->op->n_out > 1; /* another output may be one */
+    return n->flags & TG__IS_LEAF || n->op->flags & TG_OP_CUT || !is_number;
 }
 
 /* The ancestors of the roots with ids from `lowest` up. */
@@ -77,19 +78,30 @@ static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowe
     return ok && reserve_level(l);
 }
 
+/* REACHED: the value depends on an x, or is one. INSIDE: the node of several outputs does by its inputs, so that all of them do. */
+enum { REACHED = 1, INSIDE = 2 };
+
+static bool input_reaches(const tg_tape *t, const tg__grad_level *l, const tg__node *node) {
+    uint8_t wanted = node->op == &tg__op_output ? INSIDE : REACHED;
+    uint32_t count;
+    const uint32_t *in = tg__inputs(t, node, &count);
+    for (uint32_t k = 0; k < count; k++) {
+        uint32_t j = number_of(l, in[k]);
+        if (j != TG__NONE && l->reach[j] & wanted) return true;
+    }
+    return false;
+}
+
 static void find_reach(tg_tape *t, tg__grad_level *l, const uint32_t *xs, int n) {
     memset(l->reach, 0, l->n);
     for (int i = 0; i < n; i++)
-        if (number_of(l, xs[i]) != TG__NONE) l->reach[l->local[xs[i]]] = 1;
+        if (number_of(l, xs[i]) != TG__NONE) l->reach[l->local[xs[i]]] = REACHED;
     for (uint32_t i = l->n; i-- > 0;) {
         const tg__node *node = &t->nodes[l->ids[i]];
-        if (l->reach[i] || gradient_stops(node) || node->op->source_fn) continue;
-        uint32_t count;
-        const uint32_t *in = tg__inputs(t, node, &count);
-        for (uint32_t k = 0; k < count && !l->reach[i]; k++) {
-            uint32_t j = number_of(l, in[k]);
-            l->reach[i] = j != TG__NONE && l->reach[j];
-        }
+        bool several = node->op->n_out > 1;
+        if ((l->reach[i] && !several) || gradient_stops(node) || node->op->source_fn || !input_reaches(t, l, node)) continue;
+        if (tg_dtype_is_float(node->dtype)) l->reach[i] |= REACHED;
+        if (several) l->reach[i] |= INSIDE;
     }
 }
 
@@ -384,14 +396,7 @@ static tg_status run_rules(tg_tape *t, tg__grad_level *l, const roots *r, const 
         l->cotangent[i] = finish_cotangent(t, l, i);
         node = &t->nodes[l->ids[i]];
         if (node->op == &tg__op_output || gradient_stops(node) || node->op->source_fn) continue;
-        bool inputs_reach = false;
-        uint32_t count;
-        const uint32_t *in = tg__inputs(t, node, &count);
-        for (uint32_t k = 0; k < count && !inputs_reach; k++) {
-            uint32_t j = number_of(l, in[k]);
-            inputs_reach = j != TG__NONE && l->reach[j];
-        }
-        if (inputs_reach && (l->cotangent[i] || node->op->n_out > 1)) visit(t, l, i);
+        if (input_reaches(t, l, node) && (l->cotangent[i] || node->op->n_out > 1)) visit(t, l, i);
     }
     for (int i = 0; i < n && !t->base.error.status; i++) {
         uint32_t at = number_of(l, xs[i]);
@@ -437,7 +442,7 @@ static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
     if (found) {
         find_reach(t, l, &x, 1);
         uint32_t at = number_of(l, root);
-        found = at != TG__NONE && l->reach[at];
+        found = at != TG__NONE && l->reach[at] & REACHED;
     }
     leave(t);
     return found;
