@@ -8,15 +8,8 @@
         CHECK(failures == 0, "%d failures", failures);        \
     }
 
-#if __has_include("tests/kernels_gemm.c")
 WRAPPED(kernels, gemm, tg_test_gemm)
-#endif
-#if __has_include("tests/kernels_basic.c")
 WRAPPED(kernels, basic, tg_test_kernels)
-#endif
-#if __has_include("tests/io_safetensors.c")
 WRAPPED(io, safetensors, tg_test_safetensors)
-#endif
-#if __has_include("tests/io_idx.c")
 WRAPPED(io, idx, tg_test_idx)
-#endif
+WRAPPED(io, model, tg_test_model_file)
