@@ -1,10 +1,10 @@
 /* kernels/gemm.h: what the matrix products of all instruction sets share: the order of the inner sum and the block sizes.
  *
  * Order of the inner sum, for every path, shape and stride: K = k * pairs terms, in order of pair and then k, are cut in
- * chunks, and a chunk in blocks of `block` terms (tg__gemm_cut). A block is summed from zero, term by term, each step one multiply-add
- * (fused where the instruction set has it); blocks are added in order to the chunk's sum; the chunks' sums are added pairwise,
- * level by level, an odd last one carried up. So the bits of an element depend on its row of A, its column of B, (m, n, K), and
- * the instruction set only, and each path below may be chosen for speed alone. */
+ * chunks, and a chunk in blocks of `block` terms (tg__gemm_cut). A block is summed from zero, term by term, each step one
+ * multiply-add (fused where the instruction set has it); blocks are added in order to the chunk's sum; the chunks' sums are
+ * added pairwise, level by level, an odd last one carried up. So the bits of an element depend on its row of A, its column of
+ * B, (m, n, K) and the instruction set only, and each path may be chosen for speed alone. */
 #ifndef TG_GEMM_H
 #define TG_GEMM_H
 

@@ -266,8 +266,8 @@ INLINE void FN(stream_rows)(int rows, int64_t k, const T *a, int64_t lane, int64
     for (; k > 0; k--, a += term, b += b_term) FN(stream_terms)(rows, 1, a, lane, term, b, b_term, sum, sum_row, cols);
 }
 
-static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
-                             int64_t sum_row, int64_t cols) {
+static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
+                             T *sum, int64_t sum_row, int64_t cols) {
     switch (rows) {
     case 1: FN(stream_rows)(1, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
     case 2: FN(stream_rows)(2, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
@@ -277,8 +277,8 @@ static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, 
 }
 
 /* The same where the terms of a column of B are adjacent: SQUARE columns at a time, `count` of them there. */
-INLINE void FN(dot_square)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, int count, T *sum,
-                           int64_t sum_row) {
+INLINE void FN(dot_square)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, int count,
+                           T *sum, int64_t sum_row) {
     FN(turned) s[STREAM_ROWS], right[SQUARE];
     UNROLL for (int i = 0; i < rows; i++) memcpy(&s[i], sum + i * sum_row, sizeof s[i]);
     for (; k >= SQUARE; k -= SQUARE, a += SQUARE * term, b += SQUARE) {
@@ -429,6 +429,7 @@ typedef struct FN(task) {
     const tg__gemm *g;
     int64_t K;
     tg__gemm_order order;
+    int threads;
     bool swapped;
     int64_t m, n; /* after the swap */
     grid cut;
@@ -462,7 +463,7 @@ static void FN(small_task)(int64_t begin, int64_t end, void *ctx) {
 static void FN(small_products)(FN(task) *w) {
     double work = (work_of(w->m, w->n, w->K, sizeof(T)) + SMALL_WORK) * (double)w->g->batch;
     if (w->g->batch > 1) {
-        tg_parallel((int)max_of(w->g->threads, 1), w->g->batch, work, FN(small_task), w);
+        tg_parallel(w->threads, w->g->batch, work, FN(small_task), w);
         return;
     }
     unsigned mode = tg__denormals_flush();
@@ -536,18 +537,18 @@ static void FN(cut_batch_task)(int64_t begin, int64_t end, void *ctx) {
 static void FN(cut_products)(FN(task) *w, double work) {
     w->partials = w->buffers + w->workers * w->worker_size;
     if (w->g->batch >= w->workers) {
-        tg_parallel((int)w->workers, w->workers, work * (double)w->g->batch, FN(cut_batch_task), w);
+        tg_parallel(w->threads, w->workers, work * (double)w->g->batch, FN(cut_batch_task), w);
         return;
     }
     for (w->element = 0; w->element < w->g->batch; w->element++) {
-        tg_parallel((int)w->workers, w->workers, work, FN(chunk_task), w);
+        tg_parallel(w->threads, w->workers, work, FN(chunk_task), w);
         FN(combine)(w, w->element, w->partials);
     }
 }
 
 static void FN(products)(FN(task) *w, double work) {
     double all = work * (double)w->g->batch;
-    w->workers = tg__parallel_width((int)max_of(w->g->threads, 1), all);
+    w->workers = tg__parallel_width(w->threads, all);
     w->worker_size = worker_elements(w->m, w->n, w->order.block, sizeof(T));
     w->buffers = w->g->scratch;
     if (w->order.chunks > 1) {
@@ -555,7 +556,7 @@ static void FN(products)(FN(task) *w, double work) {
         return;
     }
     if (w->g->batch < 8 * w->workers) w->cut = grid_for(w->m, w->n, (int)w->workers, TILE_COLS);
-    tg_parallel((int)w->workers, w->workers, all, FN(grid_task), w);
+    tg_parallel(w->threads, w->workers, all, FN(grid_task), w);
 }
 
 static void FN(zeros)(const tg__gemm *g) {
@@ -567,7 +568,8 @@ static void FN(zeros)(const tg__gemm *g) {
 
 void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
     if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return;
-    FN(task) w = {.g = g, .K = g->k * g->pairs, .m = g->m, .n = g->n, .cut = {1, 1}};
+    FN(task) w = {.g = g, .K = g->k * g->pairs, .threads = g->threads, .m = g->m, .n = g->n, .cut = {1, 1}};
+    if (w.threads < 1) w.threads = 1; /* scratch memory is for so many: not for what OpenMP says later */
     if (w.K <= 0) {
         FN(zeros)(g);
         return;

@@ -23,28 +23,34 @@ static void run_piece(int64_t begin, int64_t end, void (*fn)(int64_t, int64_t, v
     tg__denormals_restore(mode);
 }
 
-int tg__parallel_width(int threads, double work) {
+static int most_threads(int threads) {
 #ifdef _OPENMP
-    if (threads <= 0) threads = omp_get_max_threads();
-    double useful = work / GRAIN;
-    return useful < 2 ? 1 : useful < threads ? (int)useful : threads;
+    return threads > 0 ? threads : omp_get_max_threads();
 #else
-    (void)threads, (void)work;
+    (void)threads;
     return 1;
 #endif
 }
 
+int tg__parallel_width(int threads, double work) {
+    int most = most_threads(threads);
+    double useful = work / GRAIN;
+    return useful < 2 ? 1 : useful < most ? (int)useful : most;
+}
+
+/* The team is always as large as `threads` says, though some of it may have nothing to do: OpenMP runtimes end and start
+ * threads when a team's size changes, which costs far more than the region (measured: tens of microseconds and up). */
 void tg_parallel(int threads, int64_t n, double work, void (*fn)(int64_t begin, int64_t end, void *ctx), void *ctx) {
-    int width = n < 2 ? 1 : tg__parallel_width(threads, work);
-    if (width > n) width = (int)n;
+    int64_t width = n < 2 ? 1 : tg__parallel_width(threads, work);
+    if (width > n) width = n;
 #ifdef _OPENMP
     if (width > 1 && !omp_in_parallel() && !atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {
-#pragma omp parallel num_threads(width)
+#pragma omp parallel num_threads(most_threads(threads))
         {
-            int64_t id = omp_get_thread_num(), team = omp_get_num_threads(); /* the team may be smaller than asked */
-            int64_t each = n / team, more = n % team;
+            int64_t id = omp_get_thread_num(), team = omp_get_num_threads(); /* may be fewer than asked */
+            int64_t pieces = width < team ? width : team, each = n / pieces, more = n % pieces;
             int64_t begin = id * each + (id < more ? id : more);
-            run_piece(begin, begin + each + (id < more), fn, ctx);
+            if (id < pieces) run_piece(begin, begin + each + (id < more), fn, ctx);
         }
         atomic_flag_clear_explicit(&busy, memory_order_release);
         return;

@@ -229,20 +229,24 @@ static void check(log_of *log, const product *q, const kernel_set *set, layout l
     unplace(&a), unplace(&b), free(c);
 }
 
+static const int threads[] = {1, 2, 3, 8};
+
 static void check_shape(log_of *log, const kernel_set *sets, int n_sets, tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs,
                         bool all) {
-    static const int threads[] = {1, 2, 3, 8};
     static unsigned turn;
     product q;
     if (!product_make(&q, d, m, n, k, pairs)) {
         complain(log, &q, &sets[0], "no memory", 0, 0, 0);
     } else {
         for (int s = 0; s < n_sets; s++) {
-            for (int t = 0; t < 4; t++) check(log, &q, &sets[s], t % 2, t / 2, all ? 1 : threads[turn++ % 4]);
-            check(log, &q, &sets[s], turn % LAYOUTS, turn / LAYOUTS % LAYOUTS, threads[turn % 4]);
+            /* a shape gets one number of threads: teams are slow to change their size */
+            for (int t = 0; t < 4; t++) check(log, &q, &sets[s], t % 2, t / 2, all ? 1 : threads[m % 4]);
+            check(log, &q, &sets[s], turn % LAYOUTS, turn / LAYOUTS % LAYOUTS, threads[m % 4]);
             turn += 5;
-            for (int t = 0; all && t < 4; t++) check(log, &q, &sets[s], STEP_2, ROWS_BACKWARDS, threads[t]);
-            for (int t = 0; all && t < 4; t++) check(log, &q, &sets[s], BY_ROWS, BY_ROWS, threads[t]);
+            for (int t = 0; all && t < 4; t++) {
+                check(log, &q, &sets[s], STEP_2, ROWS_BACKWARDS, threads[t]);
+                check(log, &q, &sets[s], BY_ROWS, BY_ROWS, threads[t]);
+            }
         }
     }
     product_free(&q);
@@ -250,32 +254,32 @@ static void check_shape(log_of *log, const kernel_set *sets, int n_sets, tg_dtyp
 
 /* Each element of a batch has the bits of the product alone; a NULL table and one of zeros are the same. */
 static void check_batch(log_of *log, const kernel_set *set, tg_dtype d, int64_t m, int64_t n, int64_t k, int64_t batch,
-                        bool broadcast_a, int threads) {
+                        bool broadcast_a, int team) {
     size_t size = bytes_of(d);
     int64_t *a_off = malloc((size_t)batch * 8), *b_off = malloc((size_t)batch * 8), *c_off = malloc((size_t)batch * 8);
     void *a = malloc((size_t)(m * k * batch) * size), *b = malloc((size_t)(k * n * batch) * size);
     void *c = malloc((size_t)(m * n * batch) * size), *alone = malloc((size_t)(m * n) * size);
     product q = {.dtype = d, .m = m, .n = n, .k = k, .pairs = 1};
     if (!a_off || !b_off || !c_off || !a || !b || !c || !alone) {
-        complain(log, &q, set, "no memory", 0, 0, threads);
+        complain(log, &q, set, "no memory", 0, 0, team);
         goto done;
     }
     for (int64_t i = 0; i < m * k * batch; i++) put(a, d, i, random_value());
     for (int64_t i = 0; i < k * n * batch; i++) put(b, d, i, random_value());
     for (int64_t e = 0; e < batch; e++) a_off[e] = 0, b_off[e] = (batch - 1 - e) * k * n, c_off[e] = (e + 3) % batch * m * n;
     const void *const as[] = {a}, *const bs[] = {b};
-    tg__gemm g = {m, n, k, 1, batch, as, bs, k, 1, n, 1, n, 0, b_off, c_off, c, threads, 0};
+    tg__gemm g = {m, n, k, 1, batch, as, bs, k, 1, n, 1, n, 0, b_off, c_off, c, team, 0};
     if (!broadcast_a) {
         for (int64_t e = 0; e < batch; e++) a_off[e] = e * m * k;
         g.a_off = a_off;
     }
-    if (!call(set, d, &g)) complain(log, &q, set, "batch: wrote past the scratch memory", 0, 0, threads);
+    if (!call(set, d, &g)) complain(log, &q, set, "batch: wrote past the scratch memory", 0, 0, team);
     for (int64_t e = 0; e < batch; e++) {
         tg__gemm one = g;
         one.batch = 1, one.threads = 1, one.c = alone, one.a_off = &a_off[e], one.b_off = &b_off[e], one.c_off = NULL;
         call(set, d, &one);
         if (memcmp(alone, (char *)c + c_off[e] * (int64_t)size, (size_t)(m * n) * size) != 0) {
-            complain(log, &q, set, "batch: an element differs from the product alone", 0, 0, threads);
+            complain(log, &q, set, "batch: an element differs from the product alone", 0, 0, team);
             break;
         }
     }
@@ -331,14 +335,14 @@ int tg_test_gemm(FILE *out) {
         check_shape(&log, sets, n_sets, (tg_dtype)d, 2500, 4, 300, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 6, 25, 20000, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 40, 31, 2300, 3, true);
-        for (int s = 0; s < n_sets; s++) {
-            for (int threads = 1; threads <= 3; threads++) {
-                check_batch(&log, &sets[s], (tg_dtype)d, 4, 16, 16, 300, false, threads);
-                check_batch(&log, &sets[s], (tg_dtype)d, 31, 32, 7, 40, true, threads);
-                check_batch(&log, &sets[s], (tg_dtype)d, 70, 65, 80, 3, true, threads);
-                check_batch(&log, &sets[s], (tg_dtype)d, 20, 40, 64, 31, false, threads);
-                check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 2, false, threads);
-                check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 7, true, threads);
+        for (int t = 0; t < 4; t++) {
+            for (int s = 0; s < n_sets; s++) {
+                check_batch(&log, &sets[s], (tg_dtype)d, 4, 16, 16, 300, false, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 31, 32, 7, 40, true, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 70, 65, 80, 3, true, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 20, 40, 64, 31, false, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 2, false, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 7, true, threads[t]);
             }
         }
     }
