@@ -51,6 +51,8 @@ static int order(const void *a, const void *b) {
 
 int test_count(void) { return count; }
 
+const test *test_running(void) { return running; }
+
 const test *test_get(int i) {
     if (!sorted) qsort(table, (size_t)count, sizeof *table, order);
     sorted = true;

@@ -68,6 +68,7 @@ typedef struct test_result {
 
 void test_add(test *t);
 int test_count(void);
+const test *test_running(void);                  /* what runs now */
 const test *test_get(int i);                     /* sorted by group, then by place in the source */
 bool test_matches(const test *t, const char *p); /* p is a glob on "group/name", or a part of it */
 test_result test_run(const test *t);             /* a leak is a failed check under LeakSanitizer; a crash names the test */

@@ -1,0 +1,105 @@
+/* tests/ops.c: every op of the library through tg_op_check: a test for each op of the list, none written by hand. */
+#define _GNU_SOURCE
+#include "tests/test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tapegrad.h>
+
+static char *whole_file(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (!f) return NULL;
+    char *text = NULL;
+    long size = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
+    if (size >= 0 && !fseek(f, 0, SEEK_SET) && (text = malloc((size_t)size + 1))) text[fread(text, 1, (size_t)size, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+static bool file_holds(const char *path, const char *format, const char *name) {
+    char line[128], *text = whole_file(path);
+    snprintf(line, sizeof line, format, name);
+    bool found = text && strstr(text, line);
+    free(text);
+    return found;
+}
+
+/* An op with a public function has its entry in the documentation; others are parts of gradients. */
+static void is_documented(const tg_op *op) {
+    if (!file_holds("include/tapegrad/ops.h", " tg_%s(", op->name)) return;
+    CHECK(file_holds("docs/ops.md", "\n### tg_%s\n", op->name), "tg_%s is not in docs/ops.md", op->name);
+}
+
+static bool has_differentiable_sample(const tg_op *op) {
+    for (const tg_sample *s = op->samples; s && s->note; s++)
+        for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++)
+            if (s->in[i].kind == 'f') return true;
+    return false;
+}
+
+static void passes_the_battery(void) {
+    const tg_op *op = tg_op_find(test_running()->name);
+    if (!CHECK(op != NULL, "%s is not in the list", test_running()->name)) return;
+    tg_op_report r;
+    int failures = tg_op_check(op, stderr, false, &r);
+    for (int i = r.failures; i < r.cases; i++) test_pass();
+    CHECK(failures == 0, "%d of %d cases failed; the first: %s", r.failures, r.cases, r.first_failure);
+    CHECK(r.cases > 20, "only %d cases", r.cases);
+    CHECK(!has_differentiable_sample(op) || isfinite(r.worst_order2), "%s has no second derivative", op->name);
+    is_documented(op);
+}
+
+#define MOST_OPS 2048
+
+__attribute__((constructor)) static void add_ops(void) {
+    static test tests[MOST_OPS];
+    for (int i = 0; i < tg_op_count() && i < MOST_OPS; i++) {
+        tests[i] = (test){"op", tg_op_get(i)->name, __FILE__, i, false, passes_the_battery, NULL};
+        test_add(&tests[i]);
+    }
+}
+
+TEST(ops, list) {
+    CHECK(tg_op_count() > 0 && tg_op_count() <= MOST_OPS, "%d ops", tg_op_count());
+    CHECK(tg_op_get(-1) == NULL && tg_op_get(tg_op_count()) == NULL, "no op outside of the list");
+    CHECK(tg_op_find("no_such_op") == NULL && tg_op_find(NULL) == NULL, "found an op that is not there");
+    for (int i = 0; i < tg_op_count(); i++) {
+        const tg_op *op = tg_op_get(i);
+        CHECK(tg_op_find(op->name) == op, "%s is not found by its name", op->name);
+        CHECK(i == 0 || strcmp(tg_op_get(i - 1)->name, op->name) < 0, "%s is out of order", op->name);
+    }
+}
+
+TEST(ops, check_needs_an_op) {
+    tg_op_report r;
+    CHECK_EQ_I(tg_op_check(NULL, NULL, false, &r), -1);
+}
+
+/* Every case is named with verbose, and the report may be left out. */
+TEST(ops, verbose_report) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!CHECK(out != NULL, "no memory")) return;
+    tg_op_report r;
+    CHECK_EQ_I(tg_op_check(tg_op_find("mul"), out, true, &r), 0);
+    fclose(out);
+    int lines = 0;
+    for (const char *p = text; p && (p = strchr(p, '\n')); p++) lines++;
+    CHECK(lines >= r.cases, "%d lines for %d cases", lines, r.cases);
+    CHECK_STR(text, "ok   mul: sample 'a row and a column': ");
+    CHECK_EQ_I(r.first_failure[0], 0);
+    CHECK_EQ_I(tg_op_check(tg_op_find("mul"), NULL, false, NULL), 0);
+    free(text);
+}
+
+/* Fixed seeds: two runs find the same. */
+TEST(ops, deterministic) {
+    tg_op_report a, b;
+    tg_op_check(tg_op_find("softmax"), NULL, false, &a);
+    tg_op_check(tg_op_find("softmax"), NULL, false, &b);
+    CHECK_EQ_I(a.cases, b.cases);
+    CHECK_EQ_I(a.failures, b.failures);
+    CHECK(a.worst_order1 == b.worst_order1 && a.worst_order2 == b.worst_order2 && a.worst_f32 == b.worst_f32, "other errors");
+}
