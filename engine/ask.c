@@ -11,7 +11,7 @@ static const void *value_of(tg_tape *t, uint32_t id, const char *op, const char 
         return NULL;
     }
     if (n->op == &tg__leaf_var || (!n->data && n->op != &tg__leaf_number)) {
-        tg_status s = t->eager ? tg__plain_run(t, &id, 1, false) : tg__execute(t, TG__ASK, &id, 1, site);
+        tg_status s = t->eager ? tg__plain_run(t, &id, 1) : tg__execute(t, TG__ASK, &id, 1, site);
         if (s) return NULL;
     }
     return tg__leaf_data(t, id);
@@ -108,7 +108,7 @@ tg_status tg_run_at(const char *site, tg_tape *t, const tg_tensor *outs, int n) 
     bool ok = true;
     for (int i = 0; i < n && ok; i++) ok = (ids[i] = tg__resolve(t, outs[i], "run", site, i)) != 0;
     if (ok && n) {
-        if (t->eager) tg__plain_run(t, ids, (uint32_t)n, false);
+        if (t->eager) tg__plain_run(t, ids, (uint32_t)n);
         else tg__execute(t, TG__RUN, ids, (uint32_t)n, site);
     }
     if (ids != few) tg__free(ids);

@@ -3,10 +3,9 @@
 
 #include "engine.h"
 
-static tg__effect *effect_of(tg_tape *t, const tg__var *v) {
-    for (uint32_t i = 0; i < t->n_effects; i++)
-        if (t->effects[i].var == v) return &t->effects[i];
-    return NULL;
+static tg__effect *effect_of(tg_tape *t, const tg__var_slot *slot) {
+    tg__effect *e = slot->effect && slot->effect <= t->n_effects ? &t->effects[slot->effect - 1] : NULL;
+    return e && e->var == slot->var ? e : NULL;
 }
 
 void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
@@ -30,31 +29,36 @@ void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
         tg__fail_nomem(t, "assign", site);
         return;
     }
-    tg__effect *e = NULL;
-    uint32_t read = slot->id && t->nodes[slot->id].op == &tg__leaf_var && t->nodes[slot->id].attr == v ? slot->id : TG__NONE;
-    bool assigned = slot->id && read == TG__NONE; /* else a first assignment: no need to search the effects */
-    if (assigned && (e = effect_of(t, v))) {
+    tg__effect *e = effect_of(t, slot);
+    if (e) {
         e->value = id;
         e->site = site;
     } else {
-        uint64_t version = read != TG__NONE ? t->nodes[read].u.num[0] : __atomic_load_n(&v->version, __ATOMIC_ACQUIRE);
+        uint32_t read = slot->id ? slot->id : TG__NONE;
+        uint64_t version = slot->id ? t->nodes[read].u.num[0] : __atomic_load_n(&v->version, __ATOMIC_ACQUIRE);
         t->effects[t->n_effects++] = (tg__effect){v, read, id, site, version};
+        slot->effect = t->n_effects;
     }
     slot->id = id;
 }
 
-void tg_discard_effects(tg_tape *t) {
-    if (!t) return;
+/* The newest value of each variable is again the one that was read before, or after a commit one to be read anew. */
+static void end_effects(tg_tape *t, bool committed) {
     for (uint32_t i = 0; i < t->n_effects; i++) {
-        tg__var_slot *slot = tg__var_slot_of(t, t->effects[i].var, false);
-        if (slot) slot->id = 0;
+        const tg__effect *e = &t->effects[i];
+        tg__var_slot *slot = tg__var_slot_of(t, e->var, false);
+        if (slot) slot->id = committed || e->target == TG__NONE ? 0 : e->target;
     }
     t->n_effects = 0;
 }
 
+void tg_discard_effects(tg_tape *t) {
+    if (t) end_effects(t, false);
+}
+
 static const tg__node *pending_node(tg_tape *t, const tg__var *v) {
     tg__var_slot *slot = tg__var_slot_of(t, v, false);
-    return slot && slot->id && effect_of(t, v) ? &t->nodes[slot->id] : NULL;
+    return slot && slot->id && effect_of(t, slot) ? &t->nodes[slot->id] : NULL;
 }
 
 bool tg__pending_number(tg_tape *t, const tg__var *v, double *value) {
@@ -148,7 +152,7 @@ void tg__unlock(tg__locks *l) {
 void tg__commit(tg_tape *t) {
     for (uint32_t i = 0; i < t->n_effects; i++)
         __atomic_store_n(&t->effects[i].var->version, t->effects[i].var->version + 1, __ATOMIC_RELEASE);
-    tg_discard_effects(t);
+    end_effects(t, true);
     for (uint32_t i = 0; i < t->n_wants; i++) t->nodes[t->wants[i]].flags &= (uint8_t)~TG__WANT;
     t->n_wants = 0;
 }

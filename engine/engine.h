@@ -113,6 +113,7 @@ typedef struct tg__effect {
 typedef struct tg__var_slot {
     const tg__var *var;
     uint32_t uid, id;
+    uint32_t effect; /* 1 + index of the pending assignment, if that is one of this variable */
 } tg__var_slot;
 
 typedef struct tg__profile {
@@ -190,7 +191,7 @@ char *tg__node_text(const tg_tape *t, uint32_t id, char *buf, size_t size);
 
 bool tg__shape_valid(const tg_shape *s, char *why, size_t size); /* rank, negative dimensions, overflow in bytes */
 uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s);        /* TG__NONE: out of memory */
-const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, bool *ok);
+const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, tg_status *status); /* TG_EARG: missing or too large */
 void tg__packed_strides(const tg_shape *s, int64_t *strides);
 bool tg__is_packed(const tg_shape *s, const int64_t *strides);
 /* Strides that read an array of shape `from` as broadcast to `to`. */
@@ -286,8 +287,10 @@ typedef struct tg__grad_level {
 typedef enum tg__run_mode { TG__ASK, TG__RUN, TG__STEP } tg__run_mode;
 
 tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots, const char *site);
-tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots, bool hunt); /* hunt: stop at the first non-finite value */
+tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots);
 tg_status tg__plain_step(tg_tape *t);
+bool tg__is_finite(const tg_tape *t, uint32_t id); /* the value of a node, where it is known */
+tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots); /* the error that says where a NaN was born */
 void tg__planner_free(tg_tape *t);
 void tg__grad_free(tg_tape *t);
 void tg__planner_forget(tg_tape *t); /* drops every cached plan */

@@ -137,7 +137,7 @@ tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape sha
     }
     t->nodes[id].u.num[0] = t->seed;
     t->nodes[id].u.num[1] = t->stream++;
-    if (t->eager) tg__plain_run(t, &id, 1, false);
+    if (t->eager) tg__plain_run(t, &id, 1);
     return tg__handle(t, id);
 }
 
@@ -169,7 +169,7 @@ tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add) {
         if (t->var_slots[at].uid == v->uid) return &t->var_slots[at];
     if (!add) return NULL;
     t->n_var_slots++;
-    t->var_slots[at] = (tg__var_slot){v, v->uid, 0};
+    t->var_slots[at] = (tg__var_slot){v, v->uid, 0, 0};
     return &t->var_slots[at];
 }
 

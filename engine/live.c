@@ -18,7 +18,7 @@ static void reverse(uint32_t *v, uint32_t n) {
 
 static bool is_leaf(const tg__node *n) { return n->data || n->flags & TG__IS_LEAF; }
 
-bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots) {
+static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots, bool past_values) {
     live->n = live->n_leaves = 0;
     if (!tg__reserve_local(t)) return false;
     for (uint32_t i = 0; i < n_roots; i++) tg__idset_add(&t->ids, roots[i]);
@@ -29,7 +29,7 @@ bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_
         if (!ok) continue;
         live->ids[live->n++] = id;
         const tg__node *n = &t->nodes[id];
-        if (is_leaf(n)) {
+        if (past_values ? n->flags & TG__IS_LEAF : is_leaf(n)) {
             if (live->n_leaves >= live->leaves_cap) ok = tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves);
             if (ok) live->leaves[live->n_leaves++] = id;
             continue;
@@ -42,6 +42,14 @@ bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_
     reverse(live->ids, live->n);
     for (uint32_t i = 0; i < live->n; i++) t->local[live->ids[i]] = i;
     return true;
+}
+
+bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots) {
+    return collect(t, live, roots, n_roots, false);
+}
+
+bool tg__live_ancestors(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots) {
+    return collect(t, live, roots, n_roots, true);
 }
 
 /* ------------------------------------------------------------------ key */

@@ -1,7 +1,5 @@
 /* The plain executor: one node at a time, in recording order, every value in memory of its own. It is what eager mode runs, what
- * hunts for the birth of a NaN, and the truth that plans are tested against: so it stays simple. */
-#include <math.h>
-
+ * the hunt for a NaN runs, and the truth that plans are tested against: so it stays simple. */
 #include "planner.h"
 
 typedef struct plain {
@@ -112,42 +110,6 @@ static tg_status run_kernel(tg_tape *t, uint32_t id, void *out) {
     return s;
 }
 
-/* ------------------------------------------------------------------ where was a NaN born */
-
-static int64_t first_non_finite(const void *data, tg_dtype d, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        if (d == TG_F32 ? !isfinite(((const float *)data)[i]) : d == TG_F64 && !isfinite(((const double *)data)[i])) return i;
-    return -1;
-}
-
-static int64_t non_finite_in(tg_tape *t, uint32_t id) {
-    const void *data = tg__leaf_data(t, id);
-    return data ? first_non_finite(data, t->nodes[id].dtype, is_one_element(&t->nodes[id]) ? 1 : tg__node_shape(t, id)->numel) : -1;
-}
-
-static tg_status report_birth(tg_tape *t, uint32_t id) {
-    const tg__node *n = &t->nodes[id];
-    int64_t at = non_finite_in(t, id);
-    if (at < 0) return TG_OK;
-    const void *data = tg__leaf_data(t, id);
-    double value = n->dtype == TG_F32 ? (double)((const float *)data)[at] : ((const double *)data)[at];
-    if (n->flags & TG__IS_LEAF)
-        return tg__fail_node(t, TG_ENONFINITE, id, "the given value %g is not finite, at element %lld", value, (long long)at);
-    uint32_t count;
-    const uint32_t *in = tg__inputs(t, n, &count);
-    char inputs[200] = "";
-    for (uint32_t i = 0; i < count; i++) {
-        if (!n->op->source_fn && non_finite_in(t, in[i]) >= 0) return TG_OK; /* passed through: reported where it was born */
-        const tg__node *x = &t->nodes[in[i]];
-        if (!n->op->source_fn && i < 3 && tg_dtype_is_float(x->dtype) && tg__node_shape(t, in[i])->numel == tg__node_shape(t, id)->numel) {
-            double v = x->dtype == TG_F32 ? (double)((const float *)tg__leaf_data(t, in[i]))[is_one_element(x) ? 0 : at]
-                                          : ((const double *)tg__leaf_data(t, in[i]))[is_one_element(x) ? 0 : at];
-            snprintf(inputs + strlen(inputs), sizeof inputs - strlen(inputs), "%s%g", *inputs ? ", " : " from ", v);
-        }
-    }
-    return tg__fail_node(t, TG_ENONFINITE, id, "%g was born here, at element %lld%s", value, (long long)at, inputs);
-}
-
 /* ------------------------------------------------------------------ runs */
 
 static tg_status run_node(tg_tape *t, uint32_t id) {
@@ -160,24 +122,23 @@ static tg_status run_node(tg_tape *t, uint32_t id) {
     return s;
 }
 
-static tg_status run_all(plain *p, bool hunt) {
+static tg_status run_all(plain *p) {
     tg_tape *t = p->t;
     for (uint32_t i = 0; i < p->live.n; i++) {
         uint32_t id = p->live.ids[i];
         tg_status s = tg__leaf_data(t, id) && !t->nodes[id].op->source_fn ? TG_OK : t->nodes[id].data ? TG_OK : run_node(t, id);
-        if (!s && hunt) s = report_birth(t, id);
         if (s) return s;
     }
     return TG_OK;
 }
 
-static tg_status locked_run(plain *p, bool hunt) {
+static tg_status locked_run(plain *p) {
     tg__locks locks;
     tg_status s = tg__check_borrowed(p->t, &p->live);
     if (!s) s = tg__lock_shared(p->t, &locks, p->live.leaves, p->live.n_leaves);
     if (s) return s;
     unsigned mode = tg__denormals_flush();
-    s = run_all(p, hunt);
+    s = run_all(p);
     tg__denormals_restore(mode);
     tg__unlock(&locks);
     return s;
@@ -189,14 +150,16 @@ static void free_live(tg__live *live) {
     tg__free(live->key);
 }
 
-tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots, bool hunt) {
+tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
     plain p = {.t = t};
-    tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p, hunt) : tg__fail_nomem(t, "run", NULL);
+    tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p) : tg__fail_nomem(t, "run", NULL);
     free_live(&p.live);
     return s;
 }
 
-/* Values that are the old value of a variable are copied first, so that variables can be swapped. */
+/* Values that may lie in a variable are copied first, so that variables can be swapped. */
+static bool may_lie_in_variable(const tg__node *n) { return n->op == &tg__leaf_var || n->op == &tg__leaf_borrow; }
+
 static tg_status write_effects(tg_tape *t) {
     void **copies = tg__calloc(t->n_effects ? t->n_effects : 1, sizeof *copies);
     tg_status s = copies ? TG_OK : tg__fail_nomem(t, "step", NULL);
@@ -205,15 +168,13 @@ static tg_status write_effects(tg_tape *t) {
         uint32_t value = t->effects[i].value;
         const void *data = dense(t, value, &tg__node_shape(t, value)->shape, &owned);
         size_t bytes = bytes_of(t, value);
-        if (data && !owned && t->nodes[value].op == &tg__leaf_var) {
+        if (data && !owned && may_lie_in_variable(&t->nodes[value])) {
             void *copy = tg__alloc(bytes);
             if (copy) memcpy(copy, data, bytes);
             data = copy;
             owned = true;
         }
         if (!data) s = no_memory(t, value);
-        else if (t->check_finite && first_non_finite(data, t->nodes[value].dtype, t->effects[i].var->numel) >= 0)
-            s = tg__fail_node(t, TG_ENONFINITE, value, "the new value of %s is not finite", t->effects[i].var->name);
         copies[i] = owned ? (void *)(uintptr_t)data : NULL;
     }
     for (uint32_t i = 0; i < t->n_effects && !s; i++) {
@@ -239,8 +200,10 @@ tg_status tg__plain_step(tg_tape *t) {
     uint32_t *roots = step_roots(t, &n_roots);
     if (!roots) return tg__fail_nomem(t, "step", NULL);
     plain p = {.t = t};
-    tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p, t->check_finite) : tg__fail_nomem(t, "step", NULL);
+    tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p) : tg__fail_nomem(t, "step", NULL);
     tg__locks locks = {.n = 0};
+    for (uint32_t i = 0; i < n_roots && !s && t->check_finite; i++)
+        if (!tg__is_finite(t, roots[i])) s = tg__hunt(t, roots, n_roots);
     if (!s) s = tg__lock_commit(t, &locks, p.live.leaves, p.live.n_leaves);
     if (!s) {
         s = write_effects(t);

@@ -27,6 +27,8 @@ typedef struct tg__live {
 
 /* Collects what the roots need and has no value yet. Fills t->local too. */
 bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
+/* The same, but also what the values that are there were computed from. */
+bool tg__live_ancestors(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
 /* The key of the collected structure. */
 bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots);
 
@@ -41,7 +43,6 @@ static inline int tg__threads(const tg_tape *t) { return tg__parallel_width(t->t
 /* Calls a kernel; its failure becomes the error of node id. */
 tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out, void *scratch);
 
-/* Where a NaN was born: runs the roots plainly, from the unchanged parameters, and reports. */
 static inline bool tg__node_is_leaf(const tg__node *n) { return n->data || n->flags & TG__IS_LEAF; }
 
 /* ------------------------------------------------------------------ a plan: offsets and tables, no addresses of data */

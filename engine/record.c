@@ -146,7 +146,7 @@ static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *si
         tg__fail_nomem(t, op->name, site);
         return tg__poison(t);
     }
-    if (t->eager && tg__plain_run(t, &id, 1, false)) return tg__poison(t);
+    if (t->eager && tg__plain_run(t, &id, 1)) return tg__poison(t);
     return tg__handle(t, id);
 }
 
@@ -302,7 +302,7 @@ static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int
         t->nodes[out].output = (uint8_t)i;
         outs[i] = tg__handle(t, out);
     }
-    if (t->eager) tg__plain_run(t, &id, 1, false);
+    if (t->eager) tg__plain_run(t, &id, 1);
     return t->base.error.status;
 }
 
@@ -327,10 +327,10 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     const tg_op *op = c->op;
     if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in))
         return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
-    bool ok;
-    c->attr = tg__attr_intern(t, op, c->attr, &ok);
-    if (!ok && op->attr_size && !c->attr && t->base.error.status == TG_OK)
-        return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "the attributes are missing, or memory ran out");
+    tg_status status;
+    c->attr = tg__attr_intern(t, op, c->attr, &status);
+    if (status == TG_ENOMEM) return tg__fail_nomem(t, op->name, c->site);
+    if (status) return tg__fail(t, status, op->name, c->site, t->scope, "the attributes are missing or too large");
     if (!op->micro && !op->kernel && !op->view && !op->source_fn) {
         if (!op->define) return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
         return apply_inline(c, outs);

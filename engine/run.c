@@ -307,6 +307,8 @@ static bool results_finite(const run *r) {
         const tg__var *v = r->t->effects[s->index].var;
         if (!all_finite(r->base[r->plan->operands[r->plan->kernels[s->node].operands].storage], v->dtype, v->numel)) return false;
     }
+    for (uint32_t i = 0; i < r->p->n_roots; i++)
+        if (!tg__is_finite(r->t, r->p->roots[i])) return false; /* one that was there before */
     for (uint32_t i = 0; i < r->plan->n_kept; i++) {
         const tg__kept *k = &r->plan->kept[i];
         uint32_t id = r->p->live.ids[k->local];
@@ -350,12 +352,6 @@ static void count_run(tg_tape *t, const tg__planner *p, const tg__plan *plan) {
     t->stats.plan_bytes = p->cached_bytes;
 }
 
-/* The values that this run would have kept are not there: the plain run computes everything anew. */
-static tg_status hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
-    tg_status s = tg__plain_run(t, roots, n_roots, true);
-    return s ? s : tg__fail(t, TG_ENONFINITE, "step", NULL, 0, "a new value is not finite");
-}
-
 static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots) {
     tg__planner *p = t->planner;
     if (mode == TG__STEP && !(roots = step_roots(t, p, &n_roots))) return tg__fail_nomem(t, "step", NULL);
@@ -375,7 +371,7 @@ static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, u
     s = run_locked(&r, mode, &locks);
     tg__denormals_restore(denormals);
     tg__unlock(&locks);
-    if (s == TG_ENONFINITE && !t->base.error.status) return hunt(t, roots, n_roots);
+    if (s == TG_ENONFINITE && !t->base.error.status) return tg__hunt(t, roots, n_roots);
     if (!s) count_run(t, p, r.plan);
     return s;
 }

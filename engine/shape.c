@@ -118,12 +118,12 @@ typedef struct attr_key {
 } attr_key;
 
 /* Copies field by field: padding bytes are never compared. */
-const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, bool *ok) {
-    *ok = true;
+const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, tg_status *status) {
+    *status = TG_OK;
     if (!op->attr_size) return NULL;
     attr_key key;
     if (op->attr_size > MAX_ATTR || !attr || !op->fields) {
-        *ok = false;
+        *status = TG_EARG;
         return NULL;
     }
     memset(&key, 0, sizeof key);
@@ -132,7 +132,7 @@ const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, bool 
     size_t size = offsetof(attr_key, bytes) + op->attr_size;
     uint32_t i = tg__intern(&t->attrs, &t->meta, &key, size, size);
     if (i == TG__NONE) {
-        *ok = false;
+        *status = TG_ENOMEM;
         return NULL;
     }
     return (char *)t->attrs.items[i] + offsetof(attr_key, bytes);

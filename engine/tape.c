@@ -179,6 +179,8 @@ tg_status tg_rewind(tg_tape *t, tg_mark m) {
             forget_effects(t, "rewind");
             break;
         }
+    for (uint32_t i = 0; i < t->n_effects; i++) /* nobody is left who reads the old value */
+        if (t->effects[i].target != TG__NONE && t->effects[i].target >= mark.id) t->effects[i].target = TG__NONE;
     forget_vars_from(t, mark.id);
     for (uint32_t level = m.id + 1; level <= t->n_marks; level++) tg__arena_reset(&t->values[level]);
     t->n_marks = m.id + 1;

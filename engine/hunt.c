@@ -1,0 +1,68 @@
+/* Where was a NaN born: the nodes that the roots of a step need, in the order of recording, each with its value; the first that is not
+ * finite though its inputs are is named. */
+#include <math.h>
+
+#include "planner.h"
+
+/* The value of a node, if it is known. */
+static const void *known(const tg_tape *t, uint32_t id) {
+    const tg__node *n = &t->nodes[id];
+    return n->data ? n->data : n->op == &tg__leaf_number || n->op == &tg__leaf_const ? n->u.num : NULL;
+}
+
+static bool is_one_element(const tg_tape *t, uint32_t id) { return t->nodes[id].op == &tg__leaf_const && !t->nodes[id].data; }
+
+static double element(const void *data, tg_dtype d, int64_t i) {
+    return d == TG_F32 ? (double)((const float *)data)[i] : d == TG_F64 ? ((const double *)data)[i] : 0;
+}
+
+/* The first element that is not finite; -1: there is none, or the value is not known. */
+static int64_t first_bad(const tg_tape *t, uint32_t id) {
+    const void *data = known(t, id);
+    tg_dtype d = t->nodes[id].dtype;
+    int64_t n = !data || !tg_dtype_is_float(d) ? 0 : is_one_element(t, id) ? 1 : tg__node_shape(t, id)->numel;
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(element(data, d, i))) return i;
+    return -1;
+}
+
+bool tg__is_finite(const tg_tape *t, uint32_t id) { return first_bad(t, id) < 0; }
+
+/* The elements of the inputs that it was computed from, where they lie at the same place. */
+static void inputs_at(const tg_tape *t, uint32_t id, int64_t at, char *text, size_t size) {
+    uint32_t count;
+    const uint32_t *in = tg__inputs(t, &t->nodes[id], &count);
+    for (uint32_t i = 0; i < count && i < 3; i++) {
+        const void *data = known(t, in[i]);
+        tg_dtype d = t->nodes[in[i]].dtype;
+        if (!data || !tg_dtype_is_float(d) || tg__node_shape(t, in[i])->numel != tg__node_shape(t, id)->numel) continue;
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, "%s%g", used ? ", " : " from ", element(data, d, is_one_element(t, in[i]) ? 0 : at));
+    }
+}
+
+static tg_status report_birth(tg_tape *t, uint32_t id) {
+    const tg__node *n = &t->nodes[id];
+    int64_t at = first_bad(t, id);
+    if (at < 0) return TG_OK;
+    double value = element(known(t, id), n->dtype, at);
+    if (n->flags & TG__IS_LEAF)
+        return tg__fail_node(t, TG_ENONFINITE, id, "the given value %g is not finite, at element %lld", value, (long long)at);
+    uint32_t count = 0;
+    const uint32_t *in = n->op->source_fn ? NULL : tg__inputs(t, n, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (first_bad(t, in[i]) >= 0) return TG_OK; /* passed through: reported where it was born */
+    char inputs[200] = "";
+    if (count) inputs_at(t, id, at, inputs, sizeof inputs);
+    return tg__fail_node(t, TG_ENONFINITE, id, "%g was born here, at element %lld%s", value, (long long)at, inputs);
+}
+
+tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
+    tg__live live = {0};
+    tg_status s = t->eager ? TG_OK : tg__plain_run(t, roots, n_roots); /* a plan has not kept the values */
+    if (!s && !tg__live_ancestors(t, &live, roots, n_roots)) s = tg__fail_nomem(t, "step", NULL);
+    for (uint32_t i = 0; i < live.n && !s; i++) s = report_birth(t, live.ids[i]);
+    tg__free(live.ids);
+    tg__free(live.leaves);
+    return s ? s : tg__fail(t, TG_ENONFINITE, "step", NULL, 0, "a new value is not finite");
+}
