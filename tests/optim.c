@@ -6,6 +6,7 @@
 #include <tapegrad.h>
 #include <unistd.h>
 
+#include "engine/alloc.h"
 #include "test.h"
 
 enum { NA = 5, NB = 6, N = NA + NB, STEPS = 20 };
@@ -341,6 +342,71 @@ TEST(optim, resumes_exactly) {
     tg_optim_free(r);
     problem_free(&p);
     problem_free(&q);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void train_to(problem *p, tg_optim *o, int64_t steps) {
+    for (int k = 0; tg_optim_steps(o) < steps && k < 10; k++) {
+        tg_minimize(o, problem_loss(p));
+        tg_tape_reset(p->t);
+    }
+}
+
+/* The n-th allocation of the first step fails: nothing has changed, and training goes on as if nothing had been. True: there are
+ * fewer allocations. */
+static bool step_without_memory(uint64_t n, const double *before, const double *after) {
+    problem p = problem_new();
+    tg_optim *o = make_adamw_decay(p.m);
+    double w[N];
+    tg__alloc_fail_at(n, false);
+    tg_status s = tg_minimize(o, problem_loss(&p));
+    bool past = tg__alloc_fail_at(0, false) < n;
+    values(&p, w);
+    if (s) {
+        CHECK_EQ_I(s, TG_ENOMEM);
+        CHECK_EQ_I(tg_optim_steps(o), 0);
+        CHECK(memcmp(w, before, sizeof w) == 0, "allocation %d: parameters changed", (int)n);
+    }
+    tg_clear(p.t);
+    tg_discard_effects(p.t);
+    tg_tape_reset(p.t);
+    train_to(&p, o, 3);
+    values(&p, w);
+    CHECK(memcmp(w, after, sizeof w) == 0, "allocation %d: later steps differ: %s", (int)n, tg_message(p.t));
+    tg_optim_free(o);
+    problem_free(&p);
+    return past;
+}
+
+TEST(optim, memory_runs_out) {
+    double before[N], after[N];
+    problem p = problem_new();
+    tg_optim *o = make_adamw_decay(p.m);
+    values(&p, before);
+    train_to(&p, o, 3);
+    values(&p, after);
+    tg_optim_free(o);
+    problem_free(&p);
+    uint64_t n = 1;
+    while (n < 5000 && !step_without_memory(n, before, after)) n++;
+    CHECK(n > 20 && n < 5000, "%d allocations", (int)n);
+}
+
+TEST(optim, no_memory_for_an_optimizer) {
+    tg_model *m = tg_model_new(1);
+    tg_param(m, "w", TG_SHAPE(3), TG_F32, (tg_init){.kind = TG_INIT_ZEROS});
+    uint64_t n = 1, live = tg__alloc_live();
+    for (tg_optim *o = NULL; !o && n < 100; n++) {
+        tg__alloc_fail_at(n, false);
+        o = tg_adam(m, (tg_adam_config){0});
+        tg__alloc_fail_at(0, false);
+        CHECK(o || tg__alloc_live() == live, "allocation %d: blocks are left", (int)n);
+        CHECK(tg_model_ok(m), "%s", tg_model_message(m));
+        tg_optim_free(o);
+    }
+    CHECK(n > 5 && n < 100, "%d allocations", (int)n);
+    tg_model_free(m);
 }
 
 /* ------------------------------------------------------------------ what is refused */

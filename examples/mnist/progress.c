@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,7 +44,8 @@ static void print_state(const progress *p, int epoch) {
 }
 
 void progress_step(progress *p, int epoch, int64_t samples, double loss) {
-    p->loss = p->step++ ? memory * p->loss + (1 - memory) * loss : loss;
+    p->step++;
+    p->loss += (loss - p->loss) * fmax(1 - memory, 1 / (double)p->step); /* at first the plain mean */
     p->samples += samples;
     double now = now_seconds();
     bool due = p->terminal ? now - p->shown >= redraw_seconds : p->step % LINE_STEPS == 0;

@@ -115,7 +115,7 @@ bool loss_log_close(FILE *f) {
     const char *plot[] = {
         "gnuplot", "-e",
         "set terminal svg size 800,450 dynamic background rgb 'white'; set output 'loss.svg'; set datafile separator ',';"
-        "set xlabel 'step'; set ylabel 'cross-entropy'; set logscale y; set format y '%g'; set grid;"
+        "set xlabel 'step'; set ylabel 'cross-entropy'; set logscale y; set format y '%g'; set grid; set autoscale xfix;"
         "plot 'loss.csv' skip 1 using 1:3 with lines lc rgb '#c0c8d8' title 'of each batch',"
         "     'loss.csv' skip 1 using 1:4 with lines lw 2 lc rgb '#204a87' title 'running mean'",
         NULL};
