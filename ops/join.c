@@ -26,7 +26,11 @@ static void join_piece(int64_t begin, int64_t end, void *ctx) {
         while (column >= first + piece_of(r, i)) first += piece_of(r, i++);
         const tg_operand *x = &r->in[i];
         int64_t piece = piece_of(r, i), from = column - first, count = piece - from < end - at ? piece - from : end - at;
-        tg__copy_in(r->y + at * (int64_t)r->size, x->data, r->size, x->shape, x->strides, row * piece + from, count);
+        char *y = r->y + at * (int64_t)r->size;
+        if (tg__is_packed(x->shape, x->strides))
+            memcpy(y, (const char *)x->data + (row * piece + from) * (int64_t)r->size, (size_t)count * r->size);
+        else
+            tg__copy_in(y, x->data, r->size, x->shape, x->strides, row * piece + from, count);
         at += count;
         column += count;
         if (column < r->row) continue;

@@ -78,16 +78,16 @@ static tg_tensor with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *at
 
 /* ------------------------------------------------------------------ the kernel
  *
- * An array is seen as outer x n x inner, where n is what is reduced; where the reduced axes are not neighbours it is copied
- * first so that they are last. The sum has the order of kernels.h however it is laid out and however many threads there are:
- * tasks are one leaf of one row, or of one strip of columns. */
+ * An array is seen as outer x n x inner, where n is what is reduced; where the reduced axes are not neighbours, its axes are
+ * permuted so that they are last, and leaves are copied before they are folded. The sum has the order of kernels.h however it
+ * is laid out and however many threads there are: tasks are one leaf of one row, or of one strip of columns. */
 
 #define STRIP 128 /* columns that are folded side by side */
 
 typedef struct fold_plan {
     int64_t outer, n, inner;
     bool permuted;
-    tg_shape shape; /* of the copy, if permuted */
+    tg_shape shape; /* in the permuted order */
     int64_t strides[TG_MAX_RANK];
     int64_t leaves, strips;
 } fold_plan;
@@ -126,33 +126,19 @@ static fold_plan plan_fold(const tg_shape *s, const tg_axes *axes) {
     return p;
 }
 
-static size_t align64(size_t n) { return (n + 63) / 64 * 64; }
-
-static size_t copy_bytes(const fold_plan *p, const tg_operand *x) {
-    return p->permuted ? align64((size_t)x->numel * tg_dtype_size(x->dtype)) : 0;
-}
-
 static size_t fold_scratch(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads) {
     (void)n_in, (void)threads;
     fold_plan p = plan_fold(in->shape, &((const tg_fold_attr *)attr)->axes);
-    size_t partial = p.leaves > 1 ? (size_t)(out->numel * p.leaves) * tg_dtype_size(in->dtype) : 0;
-    return copy_bytes(&p, in) + partial;
+    return p.leaves > 1 ? (size_t)(out->numel * p.leaves) * tg_dtype_size(in->dtype) : 0;
 }
 
 typedef struct fold_run {
     fold_plan p;
     const tg__fold_fns *fns;
-    const tg_operand *source;
     const char *x;
     char *leaves, *y; /* leaves: where the results of leaves go: y itself if a row has only one */
     size_t size;
 } fold_run;
-
-static void copy_piece(int64_t begin, int64_t end, void *ctx) {
-    const fold_run *r = ctx;
-    char *to = (char *)(uintptr_t)r->x;
-    tg__copy_in(to + begin * (int64_t)r->size, r->source->data, r->size, &r->p.shape, r->p.strides, begin, end - begin);
-}
 
 static int64_t leaf_length(const fold_plan *p, int64_t leaf) {
     int64_t left = p->n - leaf * TG__FOLD_LEAF;
@@ -161,12 +147,39 @@ static int64_t leaf_length(const fold_plan *p, int64_t leaf) {
 
 static void row_leaves(int64_t begin, int64_t end, void *ctx) {
     const fold_run *r = ctx;
+    _Alignas(64) char copy[TG__FOLD_LEAF * sizeof(double)];
     for (int64_t task = begin; task < end; task++) {
-        int64_t row = task / r->p.leaves, leaf = task % r->p.leaves;
-        r->fns->leaf(r->x + (row * r->p.n + leaf * TG__FOLD_LEAF) * (int64_t)r->size, leaf_length(&r->p, leaf),
-                     r->leaves + task * (int64_t)r->size);
+        int64_t leaf = task % r->p.leaves, n = leaf_length(&r->p, leaf);
+        int64_t at = task / r->p.leaves * r->p.n + leaf * TG__FOLD_LEAF;
+        const char *x = r->x + at * (int64_t)r->size;
+        if (r->p.permuted) {
+            tg__copy_in(copy, r->x, r->size, &r->p.shape, r->p.strides, at, n);
+            x = copy;
+        }
+        r->fns->leaf(x, n, r->leaves + task * (int64_t)r->size);
     }
 }
+
+#define SHORT 16 /* rows up to this long are folded as columns, STRIP of them side by side: the bits are the same */
+
+#define TURN(T) \
+    for (int64_t i = 0; i < n; i++) \
+        for (int64_t c = 0; c < width; c++) ((T *)turned)[i * width + c] = ((const T *)x)[c * n + i]
+
+static void short_rows(int64_t begin, int64_t end, void *ctx) {
+    const fold_run *r = ctx;
+    _Alignas(64) char turned[SHORT * STRIP * sizeof(double)], lanes[TG__LANES * STRIP * sizeof(double)];
+    int64_t n = r->p.n, size = (int64_t)r->size;
+    for (int64_t row = begin; row < end; row += STRIP) {
+        int64_t width = end - row < STRIP ? end - row : STRIP;
+        const char *x = r->x + row * n * size;
+        if (size == 4) TURN(uint32_t);
+        else TURN(uint64_t);
+        r->fns->leaf_cols(turned, n, width, width, r->y + row * size, lanes);
+    }
+}
+
+static bool is_short(const fold_plan *p, size_t size) { return p->n <= SHORT && !p->permuted && size >= 4; }
 
 static void row_combine(int64_t begin, int64_t end, void *ctx) {
     const fold_run *r = ctx;
@@ -207,19 +220,16 @@ static void strip_combine(int64_t begin, int64_t end, void *ctx) {
 
 static tg_status fold_kernel(tg_kernel_args *k, tg__fold kind) {
     const tg_operand *x = &k->in[0], *y = &k->out[0];
-    fold_run r = {.p = plan_fold(x->shape, &((const tg_fold_attr *)k->attr)->axes), .source = x, .x = x->data, .y = y->data};
+    fold_run r = {.p = plan_fold(x->shape, &((const tg_fold_attr *)k->attr)->axes), .x = x->data, .y = y->data};
     r.fns = tg__kernels_get()->fold[kind][x->dtype];
     r.size = tg_dtype_size(x->dtype);
     if (!y->numel) return TG_OK;
     double bytes = (double)x->numel * (double)r.size;
-    if (r.p.permuted) {
-        r.x = k->scratch;
-        tg_parallel(k->threads, x->numel, 2 * bytes, copy_piece, &r);
-    }
     bool cut = r.p.leaves > 1, rows = r.p.inner == 1;
     int64_t results = rows ? r.p.outer : r.p.outer * r.p.strips;
-    r.leaves = cut ? (char *)k->scratch + copy_bytes(&r.p, x) : r.y;
-    tg_parallel(k->threads, results * r.p.leaves, bytes, rows ? row_leaves : strip_fold, &r);
+    r.leaves = cut ? k->scratch : r.y;
+    void (*leaves)(int64_t, int64_t, void *) = !rows ? strip_fold : is_short(&r.p, r.size) ? short_rows : row_leaves;
+    tg_parallel(k->threads, results * r.p.leaves, bytes, leaves, &r);
     if (cut) tg_parallel(k->threads, results, bytes / TG__FOLD_LEAF, rows ? row_combine : strip_combine, &r);
     return TG_OK;
 }
@@ -439,38 +449,53 @@ static tg_status argmax_infer(tg_infer *f) {
 
 typedef struct argmax_run {
     const void *x;
-    int64_t *y, n, inner;
+    int64_t *y, n, inner, strips;
     tg_dtype dtype;
 } argmax_run;
 
-/* For results [begin, end): the first largest element; the first NaN, if there is one. */
+/* A strip of results: the first largest element of each column; the first NaN, if there is one. */
 #define ARGMAX(T)                                                                              \
-    for (int64_t i = begin; i < end; i++) {                                                    \
-        const T *x = (const T *)r->x + i / r->inner * r->n * r->inner + i % r->inner;          \
-        int64_t best = 0;                                                                      \
-        for (int64_t j = 1; j < r->n; j++) {                                                   \
-            T a = x[j * r->inner], b = x[best * r->inner];                                     \
-            if (a > b || (a != a && b == b)) best = j;                                         \
+    {                                                                                          \
+        const T *x = (const T *)r->x + outer * r->n * r->inner + column;                       \
+        T top[STRIP];                                                                          \
+        for (int64_t c = 0; c < width; c++) {                                                  \
+            top[c] = x[c];                                                                     \
+            y[c] = 0;                                                                          \
         }                                                                                      \
-        r->y[i] = best;                                                                        \
-    }
+        for (int64_t j = 1; j < r->n; j++)                                                     \
+            for (int64_t c = 0; c < width; c++) {                                              \
+                T a = x[j * r->inner + c];                                                     \
+                if (a > top[c] || (a != a && top[c] == top[c])) {                              \
+                    top[c] = a;                                                                \
+                    y[c] = j;                                                                  \
+                }                                                                              \
+            }                                                                                  \
+    }                                                                                          \
+    break
 
 static void argmax_piece(int64_t begin, int64_t end, void *ctx) {
     const argmax_run *r = ctx;
-    switch (r->dtype) {
-    case TG_F32: ARGMAX(float) break;
-    case TG_F64: ARGMAX(double) break;
-    case TG_I32: ARGMAX(int32_t) break;
-    case TG_I64: ARGMAX(int64_t) break;
-    default: ARGMAX(uint8_t) break;
+    for (int64_t task = begin; task < end; task++) {
+        int64_t outer = task / r->strips, column = task % r->strips * STRIP;
+        int64_t width = r->inner - column < STRIP ? r->inner - column : STRIP, *y = r->y + outer * r->inner + column;
+        switch (r->dtype) {
+        case TG_F32: ARGMAX(float);
+        case TG_F64: ARGMAX(double);
+        case TG_I32: ARGMAX(int32_t);
+        case TG_I64: ARGMAX(int64_t);
+        default: ARGMAX(uint8_t);
+        }
     }
 }
 
 static tg_status argmax_kernel(tg_kernel_args *k) {
     const tg_operand *x = &k->in[0];
     int axis = tg_infer_axis(((const argmax_attr *)k->attr)->axis, x->shape->rank);
-    argmax_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), x->dtype};
-    tg_parallel(k->threads, k->out[0].numel, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, argmax_piece, &r);
+    argmax_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), 0, x->dtype};
+    if (!k->out[0].numel) return TG_OK;
+    r.strips = (r.inner + STRIP - 1) / STRIP;
+    int64_t strips = tg__extent(x->shape, 0, axis) * r.strips;
+    tg_parallel(k->threads, strips, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, argmax_piece, &r);
     return TG_OK;
 }
 

@@ -197,34 +197,59 @@ typedef struct loss_run {
 
 extern const tg_micro tg__micro_exp;
 
-/* log(sum of e^x) over a row, in leaves: sums of a leaf have the element type, the sum of the leaves f64. */
-#define LOG_SUM_EXP(T)                                                              \
-    static double log_sum_exp_##T(const loss_run *r, const T *x) {                  \
-        T e[TG__FOLD_LEAF], part, top;                                                   \
-        r->max->leaf(x, r->n < TG__FOLD_LEAF ? r->n : TG__FOLD_LEAF, &top);                   \
-        for (int64_t i = TG__FOLD_LEAF; i < r->n; i += TG__FOLD_LEAF) {                       \
-            r->max->leaf(x + i, r->n - i < TG__FOLD_LEAF ? r->n - i : TG__FOLD_LEAF, &part);  \
-            top = part > top || part != part ? part : top;                          \
-        }                                                                           \
-        double total = 0;                                                           \
-        for (int64_t i = 0; i < r->n; i += TG__FOLD_LEAF) {                              \
-            int64_t count = r->n - i < TG__FOLD_LEAF ? r->n - i : TG__FOLD_LEAF;              \
-            for (int64_t j = 0; j < count; j++) e[j] = x[i + j] - top;              \
-            r->exp((size_t)count, e, e, NULL, NULL);                                \
-            r->sum->leaf(e, count, &part);                                          \
-            total += (double)part;                                                  \
-        }                                                                           \
-        return (double)top + log(total);                                            \
-    }                                                                               \
-    static void loss_##T(int64_t begin, int64_t end, void *ctx) {                   \
-        const loss_run *r = ctx;                                                    \
-        for (int64_t i = begin; i < end; i++) {                                     \
-            const T *x = (const T *)r->x->data + i * r->n;                          \
-            ((T *)r->y)[i] = (T)(log_sum_exp_##T(r, x) - (double)x[label_at(r->labels, i)]); \
-        }                                                                           \
+/* log(sum of e^x) of rows, in leaves: sums of a leaf have the element type, the sum of the leaves f64. Short rows share one
+ * call of exp, which is elementwise: their sums do not depend on it. */
+#define LOSS(T)                                                                                       \
+    static T top_##T(const loss_run *r, const T *x) {                                                 \
+        T top, part;                                                                                  \
+        r->max->leaf(x, r->n < TG__FOLD_LEAF ? r->n : TG__FOLD_LEAF, &top);                           \
+        for (int64_t i = TG__FOLD_LEAF; i < r->n; i += TG__FOLD_LEAF) {                               \
+            r->max->leaf(x + i, r->n - i < TG__FOLD_LEAF ? r->n - i : TG__FOLD_LEAF, &part);          \
+            top = part > top || part != part ? part : top;                                            \
+        }                                                                                             \
+        return top;                                                                                   \
+    }                                                                                                 \
+    static double long_row_##T(const loss_run *r, const T *x, T top) {                                \
+        T e[TG__FOLD_LEAF], part;                                                                     \
+        double total = 0;                                                                             \
+        for (int64_t i = 0; i < r->n; i += TG__FOLD_LEAF) {                                           \
+            int64_t count = r->n - i < TG__FOLD_LEAF ? r->n - i : TG__FOLD_LEAF;                      \
+            for (int64_t j = 0; j < count; j++) e[j] = x[i + j] - top;                                \
+            r->exp((size_t)count, e, e, NULL, NULL);                                                  \
+            r->sum->leaf(e, count, &part);                                                            \
+            total += (double)part;                                                                    \
+        }                                                                                             \
+        return total;                                                                                 \
+    }                                                                                                 \
+    static void set_loss_##T(const loss_run *r, int64_t row, double top, double total) {              \
+        const T *x = (const T *)r->x->data + row * r->n;                                              \
+        ((T *)r->y)[row] = (T)(top + log(total) - (double)x[label_at(r->labels, row)]);               \
+    }                                                                                                 \
+    static void short_rows_##T(const loss_run *r, int64_t row, int64_t rows) {                        \
+        const T *x = (const T *)r->x->data + row * r->n;                                              \
+        T e[TG__FOLD_LEAF] = {0}, top[TG__FOLD_LEAF], total;                                          \
+        for (int64_t i = 0; i < rows; i++) {                                                          \
+            top[i] = top_##T(r, x + i * r->n);                                                        \
+            for (int64_t j = 0; j < r->n; j++) e[i * r->n + j] = x[i * r->n + j] - top[i];            \
+        }                                                                                             \
+        r->exp((size_t)(rows * r->n), e, e, NULL, NULL);                                              \
+        for (int64_t i = 0; i < rows; i++) {                                                          \
+            r->sum->leaf(e + i * r->n, r->n, &total);                                                 \
+            set_loss_##T(r, row + i, (double)top[i], (double)total);                                  \
+        }                                                                                             \
+    }                                                                                                 \
+    static void loss_##T(int64_t begin, int64_t end, void *ctx) {                                     \
+        const loss_run *r = ctx;                                                                      \
+        int64_t together = TG__FOLD_LEAF / r->n;                                                      \
+        for (int64_t i = begin; i < end && together; i += together)                                   \
+            short_rows_##T(r, i, end - i < together ? end - i : together);                            \
+        for (int64_t i = begin; i < end && !together; i++) {                                          \
+            const T *x = (const T *)r->x->data + i * r->n, top = top_##T(r, x);                       \
+            set_loss_##T(r, i, (double)top, long_row_##T(r, x, top));                                 \
+        }                                                                                             \
     }
-LOG_SUM_EXP(float)
-LOG_SUM_EXP(double)
+LOSS(float)
+LOSS(double)
 
 static tg_status cross_entropy_each_kernel(tg_kernel_args *k) {
     const tg_operand *x = &k->in[0], *labels = &k->in[1];
@@ -331,10 +356,11 @@ static tg_status cross_entropy_grad_infer(tg_infer *f) {
 #define LOSS_GRAD(T, softmax)                                                  \
     static void loss_grad_##T(int64_t begin, int64_t end, void *ctx) {         \
         const loss_run *r = ctx;                                               \
+        const T *x = (const T *)r->x->data + begin * r->n;                     \
+        tg__kernels_get()->softmax(x, (T *)r->y + begin * r->n, end - begin, r->n); \
         for (int64_t i = begin; i < end; i++) {                                \
             T *y = (T *)r->y + i * r->n, g = ((const T *)r->g)[i];             \
             int64_t label = label_at(r->labels, i);                            \
-            tg__kernels_get()->softmax((const T *)r->x->data + i * r->n, y, 1, r->n); \
             if (label >= 0 && label < r->n) y[label] -= 1;                     \
             for (int64_t j = 0; j < r->n; j++) y[j] *= g;                      \
         }                                                                      \
