@@ -41,9 +41,10 @@ void tg__grad_free(tg_tape *t) {
 }
 
 static bool reserve_level(tg__grad_level *l) {
-    return tg__grow(&l->head, &l->head_cap, l->n, sizeof *l->head) && tg__grow(&l->tail, &l->tail_cap, l->n, sizeof *l->tail) &&
-           tg__grow(&l->cotangent, &l->cotangent_cap, l->n, sizeof *l->cotangent) &&
-           tg__grow(&l->reach, &l->reach_cap, l->n, sizeof *l->reach);
+    uint32_t n = l->n ? l->n : 1; /* none: the arrays must be there all the same */
+    return tg__grow(&l->head, &l->head_cap, n, sizeof *l->head) && tg__grow(&l->tail, &l->tail_cap, n, sizeof *l->tail) &&
+           tg__grow(&l->cotangent, &l->cotangent_cap, n, sizeof *l->cotangent) &&
+           tg__grow(&l->reach, &l->reach_cap, n, sizeof *l->reach);
 }
 
 static inline uint32_t number_of(const tg__grad_level *l, uint32_t id) {
