@@ -61,11 +61,11 @@ static bool add_operand(tg__planner *p, uint32_t x, uint32_t step, bool written)
     return APPEND(p, operands, r) != TG__NONE;
 }
 
-/* An output that nobody reads: the kernel needs a place for it all the same. In a run that keeps what it writes it is kept. */
+/* An output that nobody reads: the kernel needs a place for it all the same. It is kept with the others. */
 static bool add_unread_output(tg__planner *p, uint32_t x, uint32_t sibling, int k, uint32_t step) {
     const tg__node *n = &p->t->nodes[sibling];
     const tg__shape_info *s = tg__shape_at(p->t, n->shape);
-    bool keep = p->mode == TG__ASK;
+    bool keep = p->nodes[x].keep;
     tg__storage st = {.ref = x, .output = (uint8_t)k, .cls = keep ? TG__ST_VALUE : TG__ST_POOL, .def = step, .last = step,
                       .bytes = s->numel * (int64_t)tg_dtype_size(n->dtype)};
     uint32_t storage = new_storage(p, st);

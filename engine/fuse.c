@@ -100,7 +100,10 @@ static uint64_t node_hash(const tg__planner *p, uint32_t local) {
     return h ^ h >> 29;
 }
 
-static bool may_merge(const tg__node *n) { return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->n_in != TG__WIDE; }
+/* Nodes of several outputs are left alone: of two equal ones each might have another output that is needed. */
+static bool may_merge(const tg__node *n) {
+    return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->n_in != TG__WIDE && n->op->n_out <= 1;
+}
 
 static uint32_t find_same(tg__planner *p, uint32_t local) {
     uint32_t mask = p->table_cap - 1, at = (uint32_t)node_hash(p, local) & mask;
@@ -323,6 +326,16 @@ static bool keep_root(tg__planner *p, uint32_t local) {
     return true;
 }
 
+/* The outputs of one node are kept together: a later run computes all of them or none. */
+static void keep_families(tg__planner *p) {
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < p->live.n; i++) {
+            if (p->nodes[i].kind != TG__L_OUTPUT) continue;
+            tg__lnode *output = &p->nodes[i], *first = &p->nodes[same_of(p, node_at(p, i)->u.in[0])];
+            output->keep = first->keep = output->keep || first->keep;
+        }
+}
+
 #define KEPT_ELEMENTS 16 /* values of a step so small are kept in any case */
 
 static bool choose_kept(tg__planner *p) {
@@ -339,6 +352,7 @@ static bool choose_kept(tg__planner *p) {
     if (p->mode == TG__ASK)
         for (uint32_t i = 0; i < p->live.n; i++)
             if (p->nodes[i].stored && p->nodes[i].kind != TG__L_LEAF) p->nodes[i].keep = true;
+    keep_families(p);
     return true;
 }
 

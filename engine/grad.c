@@ -407,10 +407,13 @@ static tg_status run_rules(tg_tape *t, tg__grad_level *l, const roots *r, const 
     return t->base.error.status;
 }
 
-static uint32_t lowest_id(const uint32_t *xs, int n) {
+/* From which id up a node may depend on x: what reads a held node may have any id. */
+static uint32_t lowest_reader(const tg_tape *t, uint32_t x) { return t->nodes[x].flags & TG__HELD ? 0 : x; }
+
+static uint32_t lowest_id(const tg_tape *t, const uint32_t *xs, int n) {
     uint32_t lowest = TG__NONE;
     for (int i = 0; i < n; i++)
-        if (xs[i] < lowest) lowest = xs[i];
+        if (lowest_reader(t, xs[i]) < lowest) lowest = lowest_reader(t, xs[i]);
     return lowest;
 }
 
@@ -418,7 +421,7 @@ static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, i
     tg__grad_level *l = enter(t);
     if (!l) return tg__fail(t, t->grad_depth == TG__GRAD_LEVELS ? TG_ENOGRAD : TG_ENOMEM, "grad", NULL, t->scope,
                             t->grad_depth == TG__GRAD_LEVELS ? "definitions are nested too deeply" : "out of memory");
-    tg_status s = collect(t, l, r, lowest_id(xs, n)) ? run_rules(t, l, r, xs, n, gs) : tg__fail_nomem(t, "grad", NULL);
+    tg_status s = collect(t, l, r, lowest_id(t, xs, n)) ? run_rules(t, l, r, xs, n, gs) : tg__fail_nomem(t, "grad", NULL);
     leave(t);
     return s;
 }
@@ -439,7 +442,7 @@ static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
     tg__grad_level *l = enter(t);
     if (!l) return false;
     roots r = {&root, NULL, 1};
-    bool found = collect(t, l, &r, x);
+    bool found = collect(t, l, &r, lowest_reader(t, x));
     if (found) {
         find_reach(t, l, &x, 1);
         uint32_t at = number_of(l, root);
@@ -493,8 +496,11 @@ static tg_status give_results(request *q, tg_tensor *out) {
 static tg_status run_request(request *q, const roots *r, tg_tensor *out) {
     tg_tape *t = q->t;
     const char *outer = t->site_override;
+    uint8_t flags = t->flags_override;
     if (!outer) t->site_override = q->site;
+    t->flags_override |= TG__GRADIENT; /* sums of cotangents, too, which no rule records */
     if (!differentiate(t, r, q->xs, q->n, q->gs)) give_results(q, out);
+    t->flags_override = flags;
     t->site_override = outer;
     return t->base.error.status;
 }

@@ -55,7 +55,7 @@ static uint32_t dying_input(const tg__planner *p, const tg__block *b, uint32_t s
     for (uint32_t i = 0; i < b->n_streams; i++) {
         const tg__stream *in = &p->draft.streams[b->streams + i];
         const tg__storage *s = &st[in->storage];
-        if (s->cls == TG__ST_POOL && s->last == step && s->def < step && rounded(s->bytes) == rounded(st[o->storage].bytes) &&
+        if (s->cls == TG__ST_POOL && s->last == step && s->def < step && s->bytes == st[o->storage].bytes &&
             in->size == o->size && s->ref != TG__NONE && tg__only_reads_in_place(p, step, in->storage, o->written))
             return in->storage;
     }
