@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 #include "tests/fuzz.h"
 
-enum { POOL = 40, PARAMS = 6, BUFFERS = 2, VARS = PARAMS + BUFFERS, MARKS = 4, MOST_NODES = 3000, BORROWS = 8 };
+enum { POOL = 40, PARAMS = 6, BUFFERS = 2, VARS = PARAMS + BUFFERS, MARKS = 4, MOST_NODES = 3000, MOST_KEPT = 16, BORROWS = 8 };
 
 /* A tensor of the recording. `reads`: its value needs a variable, so that it means nothing once the tape has stepped. */
 typedef struct entry {
@@ -23,6 +23,8 @@ typedef struct program {
     tg_tensor vars[VARS]; /* parameters, a buffer, a state */
     entry pool[POOL];
     int n;
+    tg_tensor kept[MOST_KEPT]; /* of those that read variables: a step ends it */
+    int n_kept;
     tg_mark marks[MARKS];
     int n_marks;
     int64_t dims[4], most; /* sizes that it likes, most elements of a tensor */
@@ -109,7 +111,9 @@ static const entry *pick_like(program *p, tg_dtype d, const tg_shape *broadcasts
 
 static void note_error(program *p, const char *what, bool meant) {
     if (tg_ok(p->t)) return;
-    fuzz_note(p->trace, what, tg_error(p->t), TG_U8, tg_message(p->t), strlen(tg_message(p->t)));
+    /* where a NaN was born is seen less exactly by a plan, which has not kept every value */
+    size_t size = tg_error(p->t) == TG_ENONFINITE ? 0 : strlen(tg_message(p->t));
+    fuzz_note(p->trace, what, tg_error(p->t), TG_U8, tg_message(p->t), size);
     if (!meant) {
         p->trace->failed++;
         fprintf(stderr, "%s: %s\n", what, tg_message(p->t));
@@ -631,6 +635,7 @@ static void do_step(program *p) {
     bool failed = p->trace->events && p->trace->n && !strcmp(p->trace->events[p->trace->n - 1].what, "step");
     observe_variables(p);
     purge(p, true);
+    while (p->n_kept) tg_drop(p->kept[--p->n_kept]);
     for (int i = 0; i < n && !failed; i++) {
         observe(p, "wanted", wanted[i]);
         put(p, tg_stop_gradient(wanted[i]), false);
@@ -666,11 +671,20 @@ static void do_run(program *p) {
     for (int i = 0; i < n; i++) observe(p, "output", outs[i]);
 }
 
+static void keep(program *p, const entry *e) {
+    if (e->reads && p->n_kept == MOST_KEPT) return;
+    tg_keep(e->x);
+    if (e->reads) p->kept[p->n_kept++] = e->x;
+}
+
 static void do_keep(program *p) {
     const entry *e = pick(p, any_tensor);
     if (!e) return;
-    if (chance(p, 80)) tg_keep(e->x);
-    else tg_drop(e->x);
+    if (chance(p, 70)) keep(p, e);
+    else {
+        op_number(p); /* perhaps a reader */
+        tg_drop(e->x);
+    }
 }
 
 static void do_mark(program *p) {
@@ -680,7 +694,8 @@ static void do_mark(program *p) {
 static void do_rewind(program *p) {
     if (!p->n_marks) return;
     const entry *kept = pick(p, any_tensor);
-    tg_tensor x = kept ? tg_keep(kept->x) : (tg_tensor){0};
+    tg_tensor x = kept ? kept->x : (tg_tensor){0};
+    if (kept) keep(p, kept);
     int to = (int)below(p, p->n_marks);
     tg_rewind(p->t, p->marks[to]);
     note_error(p, "rewind", true); /* effects may be pending */
@@ -688,7 +703,7 @@ static void do_rewind(program *p) {
     purge(p, false);
     if (tg_valid(x)) {
         observe(p, "kept", x);
-        if (chance(p, 30)) tg_drop(x);
+        if (chance(p, 50)) tg_drop(x);
     }
     purge(p, false);
 }
@@ -717,7 +732,7 @@ typedef struct action {
 } action;
 
 static const action actions[] = {
-    {12, "input", leaf_input}, {3, "borrow", leaf_borrow}, {0, "borrow parameter", leaf_borrow_parameter}, {3, "number", leaf_number},
+    {12, "input", leaf_input}, {3, "borrow", leaf_borrow}, {1, "borrow parameter", leaf_borrow_parameter}, {3, "number", leaf_number},
     {4, "constant", leaf_constant}, {10, "variable", leaf_variable}, {3, "random", leaf_random},
     {30, "unary", op_unary}, {8, "scale", op_number}, {30, "binary", op_binary}, {6, "compare", op_compare}, {8, "where", op_where},
     {6, "cast", op_cast}, {14, "reduce", op_reduce}, {2, "argmax", op_argmax}, {5, "softmax", op_softmax}, {5, "loss", op_loss},
@@ -767,7 +782,7 @@ static void record(program *p, int length) {
     note_error(p, "reset", true);
     tg_discard_effects(p->t);
     observe_variables(p);
-    p->n = p->n_marks = 0;
+    p->n = p->n_marks = p->n_kept = 0;
     while (p->n_borrowed) free(p->borrowed[--p->n_borrowed]);
 }
 
