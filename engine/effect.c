@@ -114,8 +114,6 @@ tg_status tg__lock_shared(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint
         const tg__node *node = &t->nodes[leaves[i]];
         if (node->op == &tg__leaf_var && !add_model(l, ((const tg__var *)node->attr)->model))
             return tg__fail(t, TG_EARG, "run", NULL, 0, "a run may use at most 16 models");
-        if (node->op == &tg__leaf_dummy && !node->data)
-            return tg__fail(t, TG_EINTERNAL, "jvp", node->site, node->scope, "a derivative rule is not linear in its cotangent");
     }
     if (l->n > 1) qsort(l->models, (size_t)l->n, sizeof *l->models, by_address);
     for (int i = 0; i < l->n; i++) tg__model_lock_shared(l->models[i]);

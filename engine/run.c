@@ -244,10 +244,17 @@ static bool grow_block(char **p, size_t *have, size_t need) {
     return true;
 }
 
+/* Only the stand-in for the cotangent of a jvp has no memory. */
+static char *leaf_memory(tg_tape *t, uint32_t id) {
+    char *data = tg__leaf_data(t, id);
+    if (!data) tg__fail_node(t, TG_EINTERNAL, id, "a derivative rule is not linear in its cotangent");
+    return data;
+}
+
 static char *storage_memory(run *r, const tg__storage *s) {
     tg_tape *t = r->t;
     switch (s->cls) {
-    case TG__ST_LEAF: return tg__leaf_data(t, r->p->live.ids[s->ref]);
+    case TG__ST_LEAF: return leaf_memory(t, r->p->live.ids[s->ref]);
     case TG__ST_POOL: return t->pool + s->offset;
     case TG__ST_VAR: return t->effects[s->ref].var->data;
     default: {
