@@ -324,7 +324,36 @@ static void small_size(tg__check *c, tg__point p) {
     tg__same_results(c, &e, &r, "eager");
 }
 
-#define LARGE 40000 /* elements of the largest input, about: more than a thread's worth for every op */
+#define LARGE 40000 /* elements of the largest operand, about: more than a thread's worth for every op */
+
+/* Elements of the largest input or output where dimensions of `from` become `to`; 0 if the op refuses. Nothing runs. */
+static double largest_operand(tg__check *c, const tg__point *p, int64_t from, int64_t to) {
+    tg_clear(c->tape);
+    tg_tape_reset(c->tape);
+    tg_set_eager(c->tape, false);
+    tg_tensor in[TG_SAMPLE_INPUTS], out[TG_MAX_OUTPUTS];
+    int n_out = c->op->n_out > 1 ? c->op->n_out : 1;
+    double most = 0;
+    for (int i = 0; i < p->n; i++) {
+        tg_shape s = p->in[i].shape;
+        double n = 1;
+        for (int a = 0; a < s.rank; a++) {
+            if (s.dims[a] == from) s.dims[a] = to;
+            n *= (double)s.dims[a];
+        }
+        in[i] = tg__constant(c->tape, 0, &s, tg__kind_dtype(p->in[i].kind, TG_F32));
+        most = fmax(most, n);
+    }
+    if (tg_apply_n(c->tape, c->op, p->attr, in, p->n, out)) return 0;
+    for (int k = 0; k < n_out; k++) most = fmax(most, (double)tg_numel(out[k]));
+    return most;
+}
+
+static int64_t large_dimension(tg__check *c, const tg__point *p, int64_t from) {
+    int64_t to = from;
+    for (double n; (n = largest_operand(c, p, from, 2 * to)) > 0 && n <= LARGE && to < LARGE;) to *= 2;
+    return to + 1; /* no power of two, nor a multiple of any register */
+}
 
 static void large_size(tg__check *c, tg__point p) {
     tg__setting s = tg__setting_of(TG_F32);
@@ -346,12 +375,6 @@ static void large_size(tg__check *c, tg__point p) {
     tg__same_results(c, &e, &r, "eager");
 }
 
-static int64_t largest_input(const tg__point *p) {
-    int64_t n = 1;
-    for (int i = 0; i < p->n; i++) n = p->numel[i] > n ? p->numel[i] : n;
-    return n;
-}
-
 static bool first_time(int64_t *seen, int *n, int64_t d) {
     for (int i = 0; i < *n; i++)
         if (seen[i] == d) return false;
@@ -370,7 +393,7 @@ static void other_sizes(tg__check *c, const tg_sample *sample) {
             tg__arena_mark mark = tg__arena_at(&c->memory);
             tg__check_at(c, "sample '%s', dimensions of %lld made 0: ", sample->note, (long long)d);
             small_size(c, tg__point_resized(c, &p, d, 0));
-            int64_t large = LARGE * d / largest_input(&p) + 1;
+            int64_t large = large_dimension(c, &p, d);
             tg__check_at(c, "sample '%s', dimensions of %lld made %lld: ", sample->note, (long long)d, (long long)large);
             large_size(c, tg__point_resized(c, &p, d, large));
             if (!c->no_memory) tg__arena_back(&c->memory, mark);
@@ -393,7 +416,8 @@ static void check_samples(tg__check *c) {
 /* ------------------------------------------------------------------ the battery */
 
 static bool can_run(const tg_op *op) {
-    return op->name && (op->micro || op->view || op->kernel || op->define) && (op->infer || op->micro || op->define);
+    int ways = !!op->micro + !!op->view + !!op->kernel;
+    return op->name && (ways == 1 || (ways == 0 && op->define)) && (op->infer || op->micro || op->define);
 }
 
 int tg_op_check(const tg_op *op, FILE *out, bool verbose, tg_op_report *report) {

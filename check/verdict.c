@@ -13,6 +13,7 @@ void tg__check_at(tg__check *c, const char *format, ...) {
 }
 
 bool tg__verdict(tg__check *c, bool holds, const char *format, ...) {
+    if (!holds && tg_error(c->tape) == TG_ENOMEM) c->no_memory = true; /* no fault of the op */
     if (c->no_memory) return true;
     c->report.cases++;
     if (holds && !(c->verbose && c->out)) return true;

@@ -1,6 +1,6 @@
-/* The debug memory of planned runs (TG_POISON=1): pool memory that holds no live value is full of NaNs, and so are guard bytes
- * around each value and the scratch memory of each step. What reads a dead value computes NaNs; what writes beside its values is found
- * here. For tests: slow, and the pool is larger. */
+/* The debug memory of planned runs (TG_POISON=1): pool memory that holds no live value is full of NaNs, and so are guard
+ * bytes around each value and the scratch memory of each step. What reads a dead value computes NaNs; what writes beside
+ * its values is found here. For tests: slow, and the pool is larger. */
 #include "planner.h"
 
 #define POISON 0xff /* every float made of it is a NaN, every whole number -1 */

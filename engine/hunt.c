@@ -1,5 +1,5 @@
-/* Where was a NaN born: the nodes that the roots of a step need, in the order of recording, each with its value; the first that is not
- * finite though its inputs are is named. */
+/* Where was a NaN born: the nodes that the roots of a step need, in the order of recording, each with its value; the first
+ * that is not finite though its inputs are is named. */
 #include <math.h>
 
 #include "planner.h"

@@ -157,6 +157,25 @@ static bool hold(tg_tape *t, uint32_t id) {
     return true;
 }
 
+static void free_dropped(tg_tape *t, uint32_t from) {
+    uint32_t left = 0;
+    t->next_held = TG__NONE;
+    for (uint32_t i = 0; i < t->n_held; i++) {
+        uint32_t id = t->held[i];
+        tg__node *n = &t->nodes[id];
+        if (id >= from && !(n->flags & TG__KEEP)) {
+            tg__free(n->data);
+            n->data = NULL;
+            n->flags &= (uint8_t)~TG__HELD;
+            n->epoch = 0;
+            continue;
+        }
+        t->held[left++] = id;
+        if (id >= from && id < t->next_held) t->next_held = id;
+    }
+    t->n_held = left;
+}
+
 static void forget_vars_from(tg_tape *t, uint32_t id) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < t->var_slots_size; i++) n += t->var_slots[i].uid && t->var_slots[i].id >= id;
@@ -190,9 +209,7 @@ tg_status tg_rewind(tg_tape *t, tg_mark m) {
     t->n_wants = wants;
     for (uint32_t id = mark.id; id < t->n; id++)
         if (!is_held(t, id)) t->nodes[id].epoch = 0;
-    t->next_held = TG__NONE;
-    for (uint32_t i = 0; i < t->n_held; i++)
-        if (t->held[i] >= mark.id && t->held[i] < t->next_held) t->next_held = t->held[i];
+    free_dropped(t, mark.id);
     t->n = mark.id;
     t->n_spill = mark.n_spill;
     t->base.epoch++;
@@ -220,21 +237,10 @@ static tg_tensor set_flag(const char *site, tg_tensor x, const char *op, uint8_t
 tg_tensor tg_keep_at(const char *site, tg_tensor x) { return set_flag(site, x, "keep", TG__KEEP); }
 tg_tensor tg_want_at(const char *site, tg_tensor x) { return set_flag(site, x, "want", TG__WANT); }
 
+/* The memory of a value that survived a rewind goes at the next one: others may still read it. */
 void tg_drop(tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
-    if (!t || !tg_valid(x)) return;
-    tg__node *n = &t->nodes[x.id];
-    n->flags &= (uint8_t)~TG__KEEP;
-    if (!(n->flags & TG__HELD) || x.id < t->n) return; /* below the end of the tape, others may still read it */
-    tg__free(n->data);
-    n->data = NULL;
-    n->flags &= (uint8_t)~TG__HELD;
-    n->epoch = 0;
-    for (uint32_t i = 0; i < t->n_held; i++)
-        if (t->held[i] == x.id) t->held[i--] = t->held[--t->n_held];
-    t->next_held = TG__NONE;
-    for (uint32_t i = 0; i < t->n_held; i++)
-        if (t->held[i] >= t->n && t->held[i] < t->next_held) t->next_held = t->held[i];
+    if (t && tg_valid(x)) t->nodes[x.id].flags &= (uint8_t)~TG__KEEP;
 }
 
 /* ------------------------------------------------------------------ scopes */

@@ -12,8 +12,8 @@
 
 /* X(name, what files call it) */
 #define TG__GRAPH_KIND_MAP(X)                                                                       \
-    X(OP, "op")               /* computes */                                                        \
-    X(VIEW, "view")           /* looks at its input's memory */                                     \
+    X(OP, "op")     /* computes */                                                                  \
+    X(VIEW, "view") /* looks at its input's memory */                                               \
     X(INPUT, "input")                                                                               \
     X(PARAMETER, "parameter") /* text: its name */                                                  \
     X(STATE, "state")         /* a variable that is not trained: a buffer, an optimizer's moment */ \
@@ -38,11 +38,11 @@ typedef struct tg__graph_node {
     const char *scope, *site;
     tg_shape shape;
     uint8_t dtype, kind;
-    bool gradient; /* recorded by a derivative rule or an update */
-    bool wanted;   /* one of the outputs that the graph was asked for */
-    bool planned;  /* what follows is known */
-    bool dropped;  /* never computed: merged with an equal node, or needless */
-    uint32_t block; /* the fused block that computes it; TG__NONE: none */
+    bool gradient;         /* recorded by a derivative rule or an update */
+    bool wanted;           /* one of the outputs that the graph was asked for */
+    bool planned;          /* what follows is known */
+    bool dropped;          /* never computed: merged with an equal node, or needless */
+    uint32_t block;        /* the fused block that computes it; TG__NONE: none */
     int64_t offset, bytes; /* where in the pool; offset -1: never stored there */
     uint32_t first_in, n_in;
 } tg__graph_node;
@@ -63,7 +63,7 @@ void tg__graph_free(tg__graph *g);
 const char *tg__graph_text(tg__graph *g, const char *raw);
 /* The number of a text of the graph: they are numbered from 0 on. */
 uint32_t tg__graph_text_number(const char *text);
-tg__graph_node *tg__graph_add(tg__graph *g);                 /* zeros and "" but block and offset; NULL: out of memory */
+tg__graph_node *tg__graph_add(tg__graph *g);            /* zeros and "" but block and offset; NULL: out of memory */
 bool tg__graph_add_input(tg__graph *g, uint32_t input); /* of the last node */
 static inline const uint32_t *tg__graph_inputs(const tg__graph *g, const tg__graph_node *n) { return g->in + n->first_in; }
 static inline bool tg__graph_is_leaf(const tg__graph_node *n) {
@@ -83,8 +83,8 @@ tg_status tg__graph_parse(tg__graph *g, const tg__report *r, const uint8_t *byte
 enum { TG__FORWARD, TG__BACKWARD, TG__PARTS };
 
 typedef struct tg__picture_node {
-    uint32_t scope; /* where it is drawn */
-    uint32_t twin;  /* drawn in its place: itself, unless its scope repeats another */
+    uint32_t scope;  /* where it is drawn */
+    uint32_t twin;   /* drawn in its place: itself, unless its scope repeats another */
     uint32_t beside; /* a leaf stands to the left of this reader; TG__NONE: above its readers */
     uint8_t part;
     bool shown;  /* drawn, or its twin is */
@@ -102,6 +102,7 @@ typedef struct tg__picture_scope {
 typedef struct tg__edge {
     uint32_t to, from;
     bool repeat; /* from one repetition of a scope to the next */
+    bool right;  /* comes from the right of its reader */
 } tg__edge;
 
 /* Scope p is the root of part p. */

@@ -1,4 +1,5 @@
-/* A picture as Graphviz DOT. Language: https://graphviz.org/doc/info/lang.html, attributes: https://graphviz.org/doc/info/attrs.html.
+/* A picture as Graphviz DOT. Language: https://graphviz.org/doc/info/lang.html, attributes:
+ * https://graphviz.org/doc/info/attrs.html.
  *
  * Forward and gradient part share no edge: dot's time and memory explode on such graphs. Where one reads the other, a dashed
  * node stands for what is read. */
@@ -32,9 +33,12 @@ static void add_escaped(tg__text *out, const char *text) {
 /* The same where Graphviz resolves entities: labels and tooltips, not names. */
 static void add_shown(tg__text *out, const char *text) {
     for (; *text; text++) {
-        if (*text == '&') tg__text_add(out, "&amp;");
-        else if (*text == '"' || *text == '\\') tg__text_format(out, "\\%c", *text);
-        else tg__text_bytes(out, text, 1);
+        if (*text == '&')
+            tg__text_add(out, "&amp;");
+        else if (*text == '"' || *text == '\\')
+            tg__text_format(out, "\\%c", *text);
+        else
+            tg__text_bytes(out, text, 1);
     }
 }
 
@@ -48,16 +52,24 @@ static size_t characters(const char *text) {
 static void add_html(tg__text *out, const char *text) {
     size_t n = characters(text), skip = n > MOST_SHOWN ? n - MOST_SHOWN + 1 : 0;
     if (skip) tg__text_add(out, "\xE2\x80\xA6"); /* an ellipsis */
-    for (; skip; skip--)
-        do text++;
-        while (((unsigned char)*text & 0xC0) == 0x80);
+    while (skip)
+        if (((unsigned char)*++text & 0xC0) != 0x80) skip--;
     for (; *text; text++) {
         switch (*text) {
-        case '&': tg__text_add(out, "&amp;"); break;
-        case '<': tg__text_add(out, "&lt;"); break;
-        case '>': tg__text_add(out, "&gt;"); break;
-        case '"': tg__text_add(out, "&quot;"); break;
-        default: tg__text_bytes(out, text, 1);
+        case '&':
+            tg__text_add(out, "&amp;");
+            break;
+        case '<':
+            tg__text_add(out, "&lt;");
+            break;
+        case '>':
+            tg__text_add(out, "&gt;");
+            break;
+        case '"':
+            tg__text_add(out, "&quot;");
+            break;
+        default:
+            tg__text_bytes(out, text, 1);
         }
     }
 }
@@ -87,7 +99,9 @@ static bool reads_number(const writer *w, const tg__graph_node *n) {
 
 static const char *label_of(const tg__graph_node *n) { return *n->label ? n->label : n->op; }
 
-static bool is_sign(const char *label) { return !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *label); }
+static bool is_sign(const char *label) {
+    return !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *label);
+}
 
 /* "maximum(x, 0)", "x * 0.5": numbers stand at their places among the operands. */
 static void add_op(writer *w, const tg__graph_node *n) {
@@ -98,8 +112,10 @@ static void add_op(writer *w, const tg__graph_node *n) {
         const tg__graph_node *in = &w->g->nodes[tg__graph_inputs(w->g, n)[k]];
         if (infix && k) tg__text_add(w->out, " "), add_html(w->out, label), tg__text_add(w->out, " ");
         if (!infix) tg__text_add(w->out, k ? ", " : "(");
-        if (in->kind == TG__GRAPH_NUMBER) add_html(w->out, in->text);
-        else tg__text_add(w->out, "<i>x</i>");
+        if (in->kind == TG__GRAPH_NUMBER)
+            add_html(w->out, in->text);
+        else
+            tg__text_add(w->out, "<i>x</i>");
     }
     if (numbers && !infix) tg__text_add(w->out, ")");
 }
@@ -117,10 +133,17 @@ static void add_title(writer *w, uint32_t node) {
     const tg__graph_node *n = &w->g->nodes[node];
     switch (n->kind) {
     case TG__GRAPH_PARAMETER:
-    case TG__GRAPH_STATE: add_html(w->out, *n->text ? short_name(w, node) : label_of(n)); break;
-    case TG__GRAPH_NUMBER: add_html(w->out, *n->text ? n->text : label_of(n)); break;
-    case TG__GRAPH_ASSIGN: add_assign(w, n); break;
-    default: add_op(w, n);
+    case TG__GRAPH_STATE:
+        add_html(w->out, *n->text ? short_name(w, node) : label_of(n));
+        break;
+    case TG__GRAPH_NUMBER:
+        add_html(w->out, *n->text ? n->text : label_of(n));
+        break;
+    case TG__GRAPH_ASSIGN:
+        add_assign(w, n);
+        break;
+    default:
+        add_op(w, n);
     }
 }
 
@@ -139,7 +162,9 @@ static bool tells_plan(const writer *w, const tg__graph_node *n) {
 }
 
 static bool is_dropped(const writer *w, const tg__graph_node *n) { return tells_plan(w, n) && n->dropped; }
-static bool in_block(const writer *w, const tg__graph_node *n) { return tells_plan(w, n) && !n->dropped && n->block != TG__NONE; }
+static bool in_block(const writer *w, const tg__graph_node *n) {
+    return tells_plan(w, n) && !n->dropped && n->block != TG__NONE;
+}
 
 static void add_plan(writer *w, const tg__graph_node *n) {
     if (!tells_plan(w, n)) return;
@@ -176,14 +201,16 @@ static void add_tooltip(writer *w, uint32_t node) {
     add_line(w, "", n->site);
     if (in_block(w, n)) tg__text_format(w->out, "\\nfused block %u", n->block);
     if (tells_plan(w, n) && n->offset >= 0)
-        tg__text_format(w->out, "\\nmemory %u: %lld bytes at %lld", slot_of(w, n->offset), (long long)n->bytes, (long long)n->offset);
+        tg__text_format(w->out, "\\nmemory %u: %lld bytes at %lld", slot_of(w, n->offset), (long long)n->bytes,
+                        (long long)n->offset);
     tg__text_add(w->out, "\"");
 }
 
 /* ------------------------------------------------------------------ nodes */
 
 /* Light enough for black text, apart in print; the hues of neighbouring numbers are far apart. */
-static const char *const block_colours[BLOCK_COLOURS] = {"#cfe3f5", "#fbe0c4", "#d5ecd0", "#f3d3de", "#e0d8f0", "#f4eeb5", "#cdebe8", "#e6dccf"};
+static const char *const block_colours[BLOCK_COLOURS] = {"#cfe3f5", "#fbe0c4", "#d5ecd0", "#f3d3de",
+                                                         "#e0d8f0", "#f4eeb5", "#cdebe8", "#e6dccf"};
 
 static const char *const kind_looks[TG__GRAPH_KIND_COUNT] = {
     [TG__GRAPH_OP] = "",
@@ -302,10 +329,13 @@ static void add_reference(writer *w, const reference *r) {
     const tg__graph_node *n = &w->g->nodes[r->node];
     add_reference_name(w, r);
     tg__text_add(w->out, " [label=<");
-    if (*n->text) add_html(w->out, n->text);
-    else add_html(w->out, w->names[r->node]);
+    if (*n->text)
+        add_html(w->out, n->text);
+    else
+        add_html(w->out, w->names[r->node]);
     bool same_part = w->p->nodes[r->node].part == root_of(w, r->scope);
-    if (!same_part) tg__text_format(w->out, SMALL "%s" SMALL_END, w->p->nodes[r->node].part == TG__FORWARD ? "forward" : "gradient");
+    if (!same_part)
+        tg__text_format(w->out, SMALL "%s" SMALL_END, w->p->nodes[r->node].part == TG__FORWARD ? "forward" : "gradient");
     tg__text_add(w->out, "> style=\"rounded,dashed\" fontsize=9 color=\"#8a949c\" margin=\"0.07,0.03\" height=0.2");
     add_tooltip(w, r->node);
     tg__text_add(w->out, " class=\"reference\"];\n{rank=same; ");
@@ -313,6 +343,20 @@ static void add_reference(writer *w, const reference *r) {
     tg__text_add(w->out, "; ");
     add_name(w, r->reader);
     tg__text_add(w->out, "}\n");
+}
+
+/* The place of the first reference that is not before this one. */
+static uint32_t first_reference(const reference *refs, uint32_t n, uint32_t scope, uint32_t node) {
+    const reference wanted = {scope, node, 0};
+    uint32_t low = 0, high = n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (by_reference(&refs[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 static uint32_t find_references(const writer *w, reference *list) {
@@ -325,6 +369,23 @@ static uint32_t find_references(const writer *w, reference *list) {
     for (uint32_t i = 0; i < n; i++)
         if (!kept || !is_same(&list[kept - 1], &list[i])) list[kept++] = list[i];
     return kept;
+}
+
+/* The reader that stands beside a leaf or a reference; TG__NONE: none. */
+static uint32_t reader_beside(const writer *w, const tg__edge *e, const reference *refs, uint32_t n_refs) {
+    if (!tg__edge_is_cut(w->p, e)) return w->p->nodes[e->from].beside;
+    uint32_t low = first_reference(refs, n_refs, w->p->nodes[e->to].scope, e->from);
+    return low < n_refs ? refs[low].reader : TG__NONE;
+}
+
+/* What stands beside a reader stands by turns on its left and on its right. */
+static void choose_sides(const writer *w, tg__picture *p, const reference *refs, uint32_t n_refs) {
+    uint32_t beside = 0;
+    for (uint32_t i = 0; i < p->n_edges; i++) {
+        tg__edge *e = &p->edges[i];
+        if (i && p->edges[i - 1].to != e->to) beside = 0;
+        if (reader_beside(w, e, refs, n_refs) == e->to) e->right = beside++ % 2;
+    }
 }
 
 /* ------------------------------------------------------------------ order: scopes one within the other, without recursion */
@@ -349,13 +410,8 @@ static bool list_contents(const writer *w, contents *c) {
 
 static void add_contents(writer *w, const contents *c, const reference *refs, uint32_t n_refs, uint32_t scope) {
     for (uint32_t i = c->first[scope]; i < c->first[scope + 1]; i++) add_node(w, c->nodes[i]);
-    uint32_t low = 0, high = n_refs;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (refs[middle].scope < scope) low = middle + 1;
-        else high = middle;
-    }
-    for (; low < n_refs && refs[low].scope == scope; low++) add_reference(w, &refs[low]);
+    for (uint32_t i = first_reference(refs, n_refs, scope, 0); i < n_refs && refs[i].scope == scope; i++)
+        add_reference(w, &refs[i]);
 }
 
 static uint32_t next_scope(writer *w, uint32_t scope, uint32_t root) {
@@ -391,17 +447,23 @@ static void add_edge(writer *w, const tg__edge *e) {
     const tg__graph_node *from = &w->g->nodes[e->from];
     reference r = {w->p->nodes[e->to].scope, e->from, e->to};
     bool variable = from->kind == TG__GRAPH_PARAMETER || from->kind == TG__GRAPH_STATE;
-    if (tg__edge_is_cut(w->p, e)) add_reference_name(w, &r);
-    else add_name(w, e->from);
-    tg__text_add(w->out, " -> ");
-    add_name(w, e->to);
+    if (e->right) add_name(w, e->to), tg__text_add(w->out, " -> ");
+    if (tg__edge_is_cut(w->p, e))
+        add_reference_name(w, &r);
+    else
+        add_name(w, e->from);
+    if (!e->right) tg__text_add(w->out, " -> "), add_name(w, e->to);
     tg__text_add(w->out, " [tooltip=\"");
     add_type(w->out, from);
-    tg__text_add(w->out, "\"");
-    if (tg__edge_is_cut(w->p, e)) tg__text_add(w->out, " style=dashed color=\"#8a949c\"");
-    else if (e->repeat) tg__text_add(w->out, " style=dashed constraint=false");
-    else if (variable) tg__text_add(w->out, " color=\"#b08a3c\" arrowsize=0.5");
-    else tg__text_add(w->out, " weight=4");
+    tg__text_add(w->out, e->right ? "\" dir=back" : "\"");
+    if (tg__edge_is_cut(w->p, e))
+        tg__text_add(w->out, " style=dashed color=\"#8a949c\"");
+    else if (e->repeat)
+        tg__text_add(w->out, " style=dashed constraint=false");
+    else if (variable)
+        tg__text_add(w->out, " color=\"#b08a3c\" arrowsize=0.5");
+    else
+        tg__text_add(w->out, " weight=4");
     tg__text_add(w->out, "];\n");
 }
 
@@ -410,9 +472,10 @@ static void add_head(writer *w) {
                          "graph [rankdir=TB ranksep=0.3 nodesep=0.25 fontname=\"Helvetica\" fontsize=11 fontcolor=\"#37424c\" "
                          "labeljust=l style=rounded color=\"#b9c3cc\" tooltip=\" \"");
     if (w->o->title && *w->o->title) tg__text_add(w->out, " labelloc=t");
-    tg__text_add(w->out, "];\nnode [shape=box style=\"rounded,filled\" fillcolor=\"#ffffff\" color=\"#5b6670\" fontname=\"Helvetica\" "
-                         "fontsize=11 margin=\"0.1,0.05\" height=0.3 width=0.5];\n"
-                         "edge [color=\"#5b6670\" arrowsize=0.6 fontname=\"Helvetica\" fontsize=9];\n");
+    tg__text_add(w->out,
+                 "];\nnode [shape=box style=\"rounded,filled\" fillcolor=\"#ffffff\" color=\"#5b6670\" fontname=\"Helvetica\" "
+                 "fontsize=11 margin=\"0.1,0.05\" height=0.3 width=0.5];\n"
+                 "edge [color=\"#5b6670\" arrowsize=0.6 fontname=\"Helvetica\" fontsize=9];\n");
 }
 
 static void add_notes(writer *w) {
@@ -421,7 +484,8 @@ static void add_notes(writer *w) {
                         "\"left out\" [shape=note style=filled fillcolor=\"#fff6c8\" color=\"#8a7a20\" "
                         "label=\"%u more nodes are left out:\\nthe limit is %u (max_nodes)\"];\n",
                         w->p->left_out, w->p->shown);
-    if (!w->p->shown && !w->p->left_out) tg__text_add(w->out, "\"empty\" [shape=plaintext style=\"\" label=\"nothing to draw\"];\n");
+    if (!w->p->shown && !w->p->left_out)
+        tg__text_add(w->out, "\"empty\" [shape=plaintext style=\"\" label=\"nothing to draw\"];\n");
 }
 
 /* Last: clusters would take it over. */
@@ -460,6 +524,7 @@ static bool write_all(writer *w, tg__graph *g, tg__picture *p) {
     bool ok = refs && w->names && tg__graph_name(g, &p->memory, w->names) && find_slots(w) && list_contents(w, &c);
     if (ok) {
         uint32_t n_refs = find_references(w, refs);
+        choose_sides(w, p, refs, n_refs);
         add_head(w);
         for (int part = 0; part < TG__PARTS; part++) add_part(w, &c, refs, n_refs, part);
         add_notes(w);

@@ -7,7 +7,7 @@ typedef struct source {
     tg_tape *t;
     const tg_graph_options *o;
     const char *function;
-    uint32_t *ids, n_ids, ids_cap;     /* what is taken from the tape, in the order of the graph */
+    uint32_t *ids, n_ids, ids_cap; /* what is taken from the tape, in the order of the graph */
     uint32_t *roots, n_roots, roots_cap;
     tg__plan_note *notes; /* by node id; NULL: not asked for */
 } source;
@@ -68,6 +68,8 @@ static bool take_needed(source *s) {
 static bool take_all(source *s) {
     for (uint32_t id = 1; id < s->t->n; id++)
         if (s->t->nodes[id].epoch && !push(&s->ids, &s->n_ids, &s->ids_cap, id)) return false;
+    for (uint32_t i = 0; i < s->t->n_held; i++) /* those above the end of the tape */
+        if (s->t->held[i] >= s->t->n && !push(&s->ids, &s->n_ids, &s->ids_cap, s->t->held[i])) return false;
     return true;
 }
 
@@ -126,8 +128,10 @@ static void add_dims(tg__text *out, const int64_t *dims, int n) {
 static void add_axes(tg__text *out, const tg_axes *a) {
     int64_t axes[TG_MAX_RANK];
     for (int i = 0; i < a->n && i < TG_MAX_RANK; i++) axes[i] = a->axis[i];
-    if (a->n < 0) tg__text_add(out, "all");
-    else add_dims(out, axes, a->n < TG_MAX_RANK ? a->n : TG_MAX_RANK);
+    if (a->n < 0)
+        tg__text_add(out, "all");
+    else
+        add_dims(out, axes, a->n < TG_MAX_RANK ? a->n : TG_MAX_RANK);
 }
 
 static void add_field(tg__text *out, const tg_field *f, const void *attr, int rank) {
@@ -135,12 +139,23 @@ static void add_field(tg__text *out, const tg_field *f, const void *attr, int ra
     if (f->type == TG_FIELD_PTR) return; /* an address is another one in the next process */
     tg__text_format(out, "%s%s=", out->n ? ", " : "", f->name);
     switch (f->type) {
-    case TG_FIELD_INT: tg__text_format(out, "%lld", (long long)*(const int64_t *)at); break;
-    case TG_FIELD_DTYPE: tg__text_add(out, tg_dtype_name(*(const tg_dtype *)at)); break;
-    case TG_FIELD_SHAPE: add_dims(out, ((const tg_shape *)at)->dims, ((const tg_shape *)at)->rank); break;
-    case TG_FIELD_AXES: add_axes(out, at); break;
-    case TG_FIELD_DIMS: add_dims(out, at, rank); break;
-    default: break;
+    case TG_FIELD_INT:
+        tg__text_format(out, "%lld", (long long)*(const int64_t *)at);
+        break;
+    case TG_FIELD_DTYPE:
+        tg__text_add(out, tg_dtype_name(*(const tg_dtype *)at));
+        break;
+    case TG_FIELD_SHAPE:
+        add_dims(out, ((const tg_shape *)at)->dims, ((const tg_shape *)at)->rank);
+        break;
+    case TG_FIELD_AXES:
+        add_axes(out, at);
+        break;
+    case TG_FIELD_DIMS:
+        add_dims(out, at, rank);
+        break;
+    default:
+        break;
     }
 }
 
@@ -153,7 +168,8 @@ static int largest_rank(const tg_tape *t, const tg__node *n, const uint32_t *in,
 
 static const char *detail_of(source *s, const tg__node *n, const uint32_t *in, uint32_t count) {
     tg__text out = {0};
-    if (n->op == &tg__op_output) tg__text_format(&out, "output=%d", n->output);
+    if (n->op == &tg__op_output)
+        tg__text_format(&out, "output=%d", n->output);
     else if (n->attr && n->op->fields)
         for (const tg_field *f = n->op->fields; f->name; f++) add_field(&out, f, n->attr, largest_rank(s->t, n, in, count));
     tg__text_bytes(&out, "", 1);
@@ -182,9 +198,12 @@ static tg__graph_kind kind_of(const tg__node *n) {
 static const char *text_of(source *s, const tg__node *n) {
     char number[64];
     if (n->op == &tg__leaf_var) return tg__graph_text(s->g, ((const tg__var *)n->attr)->name);
-    if (n->op == &tg__leaf_number) number_text(n, number, sizeof number);
-    else if (n->op == &tg__leaf_const) snprintf(number, sizeof number, "%d", tg__is_constant(tg__handle(s->t, (uint32_t)(n - s->t->nodes)), 1));
-    else return tg__graph_text(s->g, NULL);
+    if (n->op == &tg__leaf_number)
+        number_text(n, number, sizeof number);
+    else if (n->op == &tg__leaf_const)
+        snprintf(number, sizeof number, "%d", tg__is_constant(tg__handle(s->t, (uint32_t)(n - s->t->nodes)), 1));
+    else
+        return tg__graph_text(s->g, NULL);
     return tg__graph_text(s->g, number);
 }
 

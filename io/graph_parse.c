@@ -19,7 +19,8 @@ static bool fail(parser *p, const char *why) {
     if (p->status) return false;
     tg__json *j = &p->json;
     const uint8_t *at = j->error ? j->error_at : j->at;
-    p->status = tg__report_at(p->report, TG_EFORMAT, (uint64_t)(at - j->start), "no saved graph: %s", j->error ? j->error : why);
+    p->status =
+        tg__report_at(p->report, TG_EFORMAT, (uint64_t)(at - j->start), "no saved graph: %s", j->error ? j->error : why);
     return false;
 }
 
@@ -143,10 +144,12 @@ static const struct {
     const char *name;
     bool (*read)(parser *p);
 } fields[] = {
-    {"kind", read_kind},     {"op", read_op},       {"label", read_label},       {"dtype", read_dtype},   {"shape", read_shape},
-    {"text", read_name},     {"detail", read_detail}, {"scope", read_scope},     {"site", read_site},     {"gradient", read_gradient},
-    {"wanted", read_wanted}, {"planned", read_planned}, {"dropped", read_dropped}, {"block", read_block}, {"offset", read_offset},
-    {"bytes", read_bytes},   {"in", read_inputs},
+    {"kind", read_kind},         {"op", read_op},         {"label", read_label},
+    {"dtype", read_dtype},       {"shape", read_shape},   {"text", read_name},
+    {"detail", read_detail},     {"scope", read_scope},   {"site", read_site},
+    {"gradient", read_gradient}, {"wanted", read_wanted}, {"planned", read_planned},
+    {"dropped", read_dropped},   {"block", read_block},   {"offset", read_offset},
+    {"bytes", read_bytes},       {"in", read_inputs},
 };
 #define N_FIELDS (sizeof fields / sizeof *fields)
 

@@ -31,7 +31,8 @@ static bool is_variable(const tg__graph_node *n) { return n->kind == TG__GRAPH_P
 
 /* A leaf is drawn where it is read, in the forward part if it is read in both. Numbers are drawn inside their readers. */
 static void find_parts(tg__picture *p, const tg__graph *g, bool gradient) {
-    for (uint32_t i = 0; i < g->n; i++) p->nodes[i] = (tg__picture_node){.twin = i, .beside = TG__NONE, .part = g->nodes[i].gradient};
+    for (uint32_t i = 0; i < g->n; i++)
+        p->nodes[i] = (tg__picture_node){.twin = i, .beside = TG__NONE, .part = g->nodes[i].gradient};
     for (int part = TG__PARTS - 1; part >= 0; part--)
         for (uint32_t i = 0; i < g->n; i++)
             for (uint32_t k = 0; k < g->nodes[i].n_in && g->nodes[i].gradient == part; k++) {
@@ -39,7 +40,8 @@ static void find_parts(tg__picture *p, const tg__graph *g, bool gradient) {
                 if (tg__graph_is_leaf(&g->nodes[in])) p->nodes[in].part = (uint8_t)part;
             }
     for (uint32_t i = 0; i < g->n; i++)
-        p->nodes[i].shown = (gradient || p->nodes[i].part == TG__FORWARD) && (g->nodes[i].kind != TG__GRAPH_NUMBER || g->nodes[i].wanted);
+        p->nodes[i].shown =
+            (gradient || p->nodes[i].part == TG__FORWARD) && (g->nodes[i].kind != TG__GRAPH_NUMBER || g->nodes[i].wanted);
 }
 
 /* ------------------------------------------------------------------ scopes */
@@ -50,8 +52,10 @@ static uint32_t new_scope(tg__picture *p, const char *path, uint32_t parent) {
     p->scopes[s] = (tg__picture_scope){path, parent, depth, TG__NONE, TG__NONE, TG__NONE, .times = 1, .last = path};
     if (parent == TG__NONE) return s;
     tg__picture_scope *up = &p->scopes[parent];
-    if (up->last_child == TG__NONE) up->first_child = s;
-    else p->scopes[up->last_child].next = s;
+    if (up->last_child == TG__NONE)
+        up->first_child = s;
+    else
+        p->scopes[up->last_child].next = s;
     up->last_child = s;
     return s;
 }
@@ -68,7 +72,8 @@ static uint32_t *map_entry(scope_map *m, int part, const char *path) {
 }
 
 /* The scope of the first `length` bytes of a path. */
-static uint32_t prefix_scope(tg__picture *p, tg__graph *g, scope_map *m, int part, const char *path, size_t length, uint32_t parent) {
+static uint32_t prefix_scope(tg__picture *p, tg__graph *g, scope_map *m, int part, const char *path, size_t length,
+                             uint32_t parent) {
     tg__text prefix = {0};
     tg__text_bytes(&prefix, path, length);
     tg__text_bytes(&prefix, "", 1);
@@ -97,8 +102,10 @@ static uint32_t scope_of(tg__picture *p, tg__graph *g, scope_map *m, int part, c
 
 static uint32_t meet(const tg__picture *p, uint32_t a, uint32_t b) {
     while (a != b) {
-        if (p->scopes[a].depth < p->scopes[b].depth) b = p->scopes[b].parent;
-        else a = p->scopes[a].parent;
+        if (p->scopes[a].depth < p->scopes[b].depth)
+            b = p->scopes[b].parent;
+        else
+            a = p->scopes[a].parent;
     }
     return a;
 }
@@ -141,7 +148,7 @@ static bool place(tg__picture *p, tg__graph *g) {
  * Scopes of one parent are equal if their nodes, taken in recording order, are: op, shape, dtype, details, place below the
  * scope, and inputs: from inside by place, from outside by type. Then the first is drawn and stands for all. */
 
-typedef struct members { /* the drawn nodes of a scope and of those below it, in recording order */
+typedef struct members {     /* the drawn nodes of a scope and of those below it, in recording order */
     uint32_t *first, *nodes; /* of scope s: nodes[first[s]] up to nodes[first[s + 1]] */
 } members;
 
@@ -185,7 +192,8 @@ static bool is_inside(const tg__picture *p, const members *m, uint32_t scope, co
     return p->nodes[node].shown && place < member_count(m, scope) && m->nodes[m->first[scope] + place] == node;
 }
 
-static void add_member(signature *s, const tg__picture *p, const tg__graph *g, const members *m, uint32_t scope, uint32_t node) {
+static void add_member(signature *s, const tg__picture *p, const tg__graph *g, const members *m, uint32_t scope,
+                       uint32_t node) {
     const tg__graph_node *n = &g->nodes[node];
     const char *below = p->scopes[p->nodes[node].scope].path + strlen(p->scopes[scope].path);
     uint32_t what[3] = {tg__graph_text_number(n->op), n->kind, tg__graph_text_number(n->detail)};
@@ -226,7 +234,8 @@ static int by_signature(const void *a, const void *b) {
 }
 
 static void join(tg__picture *p, const members *m, const sibling *first, const sibling *other) {
-    for (uint32_t i = 0; i < first->count; i++) p->nodes[m->nodes[m->first[other->scope] + i]].twin = m->nodes[m->first[first->scope] + i];
+    for (uint32_t i = 0; i < first->count; i++)
+        p->nodes[m->nodes[m->first[other->scope] + i]].twin = m->nodes[m->first[first->scope] + i];
     p->scopes[first->scope].times++;
     p->scopes[first->scope].last = p->scopes[other->scope].path;
     p->scopes[other->scope].times = 0;
@@ -239,8 +248,10 @@ static void fold_children(tg__picture *p, const tg__graph *g, const members *m, 
         if (member_count(m, c)) list[n++] = sign(s, p, g, m, c);
     if (n > 1) qsort(list, n, sizeof *list, by_signature);
     for (uint32_t i = 1; i < n; i++) {
-        if (XXH128_isEqual(list[i].hash, list[first].hash) && list[i].count == list[first].count) join(p, m, &list[first], &list[i]);
-        else first = i;
+        if (XXH128_isEqual(list[i].hash, list[first].hash) && list[i].count == list[first].count)
+            join(p, m, &list[first], &list[i]);
+        else
+            first = i;
     }
 }
 
@@ -310,7 +321,7 @@ static bool add_edge(tg__picture *p, uint32_t from, uint32_t to) {
     uint32_t f = p->nodes[from].twin, t = p->nodes[to].twin;
     if (!tg__grow(&p->edges, &p->edges_cap, (uint64_t)p->n_edges + 1, sizeof *p->edges)) return false;
     /* Twins of a later node that come before or at their reader's: from one repetition to the next. */
-    p->edges[p->n_edges++] = (tg__edge){t, f, f >= t};
+    p->edges[p->n_edges++] = (tg__edge){t, f, f >= t, false};
     return true;
 }
 
@@ -369,7 +380,8 @@ static void place_leaves(tg__picture *p, const tg__graph *g) {
         for (uint32_t i = first; i < end; i++) {
             tg__picture_node *from = &p->nodes[p->edges[i].from];
             const tg__graph_node *n = &g->nodes[p->edges[i].from];
-            bool boxed = p->scopes[from->scope].parent != TG__NONE, joins = flow || boxed || (input && n->kind != TG__GRAPH_INPUT);
+            bool boxed = p->scopes[from->scope].parent != TG__NONE,
+                 joins = flow || boxed || (input && n->kind != TG__GRAPH_INPUT);
             bool side = tg__graph_is_leaf(n) && joins;
             bool near = from->scope == p->nodes[p->edges[i].to].scope && from->part == p->nodes[p->edges[i].to].part;
             if (side && near && from->beside == TG__NONE) from->beside = p->edges[i].to;

@@ -15,7 +15,8 @@ static bool options_good(const tg_graph_options *o) { return !o->outputs || o->n
 
 static tg_status check(tg_tape *t, const tg_graph_options *o, const char *function) {
     if (tg_error(t)) return tg_error(t);
-    if (!options_good(o)) return tg__fail(t, TG_EARG, function, NULL, 0, "outputs are given, and n_outputs is %d", o->n_outputs);
+    if (!options_good(o))
+        return tg__fail(t, TG_EARG, function, NULL, 0, "outputs are given, and n_outputs is %d", o->n_outputs);
     return TG_OK;
 }
 
@@ -27,8 +28,10 @@ tg_status tg_graph_write(tg_tape *t, FILE *file, const tg_graph_options *o) {
     tg__graph g = {0};
     tg__text dot = {0};
     if (!tg__graph_from_tape(&g, t, o, "graph_write")) {
-        if (!tg__graph_dot(&g, o, &dot)) tg__fail_nomem(t, "graph_write", NULL);
-        else if (write_file(file, &dot)) tg__fail(t, TG_EIO, "graph_write", NULL, 0, "cannot write: %s", tg_status_text(TG_EIO));
+        if (!tg__graph_dot(&g, o, &dot))
+            tg__fail_nomem(t, "graph_write", NULL);
+        else if (write_file(file, &dot))
+            tg__fail(t, TG_EIO, "graph_write", NULL, 0, "cannot write: %s", tg_status_text(TG_EIO));
     }
     tg__text_free(&dot);
     tg__graph_free(&g);
@@ -53,8 +56,10 @@ tg_status tg_tape_save(tg_tape *t, const char *path, const tg_graph_options *o) 
     tg__report r = {path, &e};
     if (!tg__graph_from_tape(&g, t, o, "tape_save")) {
         tg__graph_to_file(&g, &text);
-        if (text.failed) tg__fail_nomem(t, "tape_save", NULL);
-        else if (save(&r, &text)) tg__fail(t, e.status, "tape_save", NULL, 0, "%s", e.message);
+        if (text.failed)
+            tg__fail_nomem(t, "tape_save", NULL);
+        else if (save(&r, &text))
+            tg__fail(t, e.status, "tape_save", NULL, 0, "%s", e.message);
     }
     tg__text_free(&text);
     tg__graph_free(&g);
@@ -79,8 +84,10 @@ tg_status tg_graph_draw(const char *path, FILE *out, const tg_graph_options *o, 
     size_t n = 0;
     tg_status status;
     if (!o) o = &defaults;
-    if (!path || !out) status = tg__report_at(&r, TG_EARG, TG__NO_OFFSET, "the path or the file to write to is NULL");
-    else status = tg__read_file(&r, &bytes, &n);
+    if (!path || !out)
+        status = tg__report_at(&r, TG_EARG, TG__NO_OFFSET, "the path or the file to write to is NULL");
+    else
+        status = tg__read_file(&r, &bytes, &n);
     if (!status) status = draw(&r, bytes, n, out, o);
     tg__free(bytes);
     if (message && message_size) snprintf(message, message_size, "%s", e.message);

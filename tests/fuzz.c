@@ -1,5 +1,5 @@
-/* Random programs, run in several ways that must agree bit for bit. A failure names the seed of the program; TG_FUZZ_SEED=n starts
- * there, TG_FUZZ_COUNT=n runs so many programs, TG_FUZZ_LOG=1 prints what they do and observe. */
+/* Random programs, run in several ways that must agree bit for bit. A failure names the seed of the program;
+ * TG_FUZZ_SEED=n starts there, TG_FUZZ_COUNT=n runs so many programs, TG_FUZZ_LOG=1 prints what they do and observe. */
 #include <stdlib.h>
 
 #include "engine/alloc.h"
@@ -29,8 +29,8 @@ static bool agree(uint64_t seed, const fuzz_way *ways, int n) {
     for (int i = 1; i < n && ok; i++) {
         fuzz_trace r = run(seed, &ways[i]);
         bool differ = fuzz_differ(&r, &first, text, sizeof text);
-        ok = CHECK(!differ, "program %llu, %s against %s: %s (TG_FUZZ_SEED=%llu TG_FUZZ_COUNT=1)", (unsigned long long)seed, ways[i].name,
-                   ways[0].name, text, (unsigned long long)seed);
+        ok = CHECK(!differ, "program %llu, %s against %s: %s (TG_FUZZ_SEED=%llu TG_FUZZ_COUNT=1)", (unsigned long long)seed,
+                   ways[i].name, ways[0].name, text, (unsigned long long)seed);
         fuzz_trace_free(&r);
     }
     ok = CHECK(first.n > 0, "program %llu observed nothing", (unsigned long long)seed) && ok;
@@ -38,7 +38,7 @@ static bool agree(uint64_t seed, const fuzz_way *ways, int n) {
     return ok;
 }
 
-/* Tapes and models are given back to a list, not to the system: as many as a program has are there before blocks are counted. */
+/* Tapes and models are given back to a list, not to the system: as many as a program has must be there before counting. */
 static void warm_up(void) {
     tg_model *m[8];
     for (int i = 0; i < 8; i++) m[i] = tg_model_new(0);
@@ -55,11 +55,13 @@ static void fuzz(uint64_t seed, uint64_t count, const fuzz_way *ways, int n) {
 }
 
 TEST(fuzz, planned_equals_eager) {
-    static const fuzz_way ways[] = {{"eager", true, false, 1}, {"planned", false, false, 1}, {"planned in poisoned memory", false, true, 1}};
+    static const fuzz_way ways[] = {
+        {"eager", true, false, 1}, {"planned", false, false, 1}, {"planned in poisoned memory", false, true, 1}};
     fuzz(1, 600, ways, 3);
 }
 
 TEST(fuzz, threads_change_no_bit) {
-    static const fuzz_way ways[] = {{"one thread", false, false, 1}, {"three threads", false, true, 3}, {"eager, three threads", true, false, 3}};
+    static const fuzz_way ways[] = {
+        {"one thread", false, false, 1}, {"three threads", false, true, 3}, {"eager, three threads", true, false, 3}};
     fuzz(1000001, 100, ways, 3);
 }

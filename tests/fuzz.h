@@ -1,5 +1,6 @@
-/* tests/fuzz.h: random programs. One program is a number: every choice in it follows from its seed and from shapes, never from values,
- * so that it does the same on every tape. What it can observe goes into a trace; traces of two ways of running must be equal. */
+/* tests/fuzz.h: random programs. One program is a number: every choice in it follows from its seed and from shapes, never
+ * from values, so that it does the same on every tape. What it can observe goes into a trace; traces of two ways of
+ * running must be equal. */
 #ifndef TG_TESTS_FUZZ_H
 #define TG_TESTS_FUZZ_H
 

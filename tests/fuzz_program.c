@@ -102,7 +102,8 @@ static const entry *pick_like(program *p, tg_dtype d, const tg_shape *broadcasts
     for (int tries = 0; tries < 30 && p->n; tries++) {
         const entry *e = &p->pool[below(p, p->n)];
         tg_shape s = tg_shape_of(e->x);
-        if (tg_dtype_of(e->x) == d && tg_broadcast(&s, broadcasts_with, &out, NULL) && !too_large(p, tg_shape_numel(&out))) return e;
+        if (tg_dtype_of(e->x) == d && tg_broadcast(&s, broadcasts_with, &out, NULL) && !too_large(p, tg_shape_numel(&out)))
+            return e;
     }
     return NULL;
 }
@@ -151,11 +152,16 @@ static tg_array random_array(program *p, tg_shape s, tg_dtype d, int64_t top) {
     for (int64_t i = 0; data && i < n; i++) {
         double v = value(p);
         int64_t k = top ? (int64_t)(next(&p->numbers) % (uint64_t)top) : (int64_t)(v * 4);
-        if (d == TG_F32) ((float *)(void *)data)[i] = (float)v;
-        else if (d == TG_F64) ((double *)(void *)data)[i] = v;
-        else if (d == TG_I32) ((int32_t *)(void *)data)[i] = (int32_t)k;
-        else if (d == TG_I64) ((int64_t *)(void *)data)[i] = k;
-        else data[i] = d == TG_BOOL ? v > 0 : (char)k;
+        if (d == TG_F32)
+            ((float *)(void *)data)[i] = (float)v;
+        else if (d == TG_F64)
+            ((double *)(void *)data)[i] = v;
+        else if (d == TG_I32)
+            ((int32_t *)(void *)data)[i] = (int32_t)k;
+        else if (d == TG_I64)
+            ((int64_t *)(void *)data)[i] = k;
+        else
+            data[i] = d == TG_BOOL ? v > 0 : (char)k;
     }
     return (tg_array){d, s, data};
 }
@@ -193,10 +199,17 @@ static void leaf_constant(program *p) {
     tg_shape s = any_shape(p);
     tg_dtype d = any_float(p);
     switch (below(p, 4)) {
-    case 0: put(p, tg_zeros(p->t, s, d), false); break;
-    case 1: put(p, tg_ones(p->t, s, d), false); break;
-    case 2: put(p, tg_full(p->t, s, value(p), d), false); break;
-    default: put(p, tg_arange(p->t, p->dims[below(p, 4)], chance(p, 50) ? d : TG_I64), false);
+    case 0:
+        put(p, tg_zeros(p->t, s, d), false);
+        break;
+    case 1:
+        put(p, tg_ones(p->t, s, d), false);
+        break;
+    case 2:
+        put(p, tg_full(p->t, s, value(p), d), false);
+        break;
+    default:
+        put(p, tg_arange(p->t, p->dims[below(p, 4)], chance(p, 50) ? d : TG_I64), false);
     }
 }
 
@@ -204,24 +217,30 @@ static void leaf_variable(program *p) { put(p, tg_on(p->t, p->vars[below(p, VARS
 
 static void leaf_random(program *p) {
     tg_shape s = any_shape(p);
-    put(p, chance(p, 50) ? tg_uniform(p->t, s, any_float(p), -1, value(p)) : tg_normal(p->t, s, any_float(p), value(p), 1), false);
+    put(p, chance(p, 50) ? tg_uniform(p->t, s, any_float(p), -1, value(p)) : tg_normal(p->t, s, any_float(p), value(p), 1),
+        false);
 }
 
 /* ------------------------------------------------------------------ elementwise */
 
-static tg_tensor tame(program *p, tg_tensor x) { return chance(p, 30) ? tg_tanh(x) : chance(p, 20) ? tg_scale(x, value(p)) : x; }
+static tg_tensor tame(program *p, tg_tensor x) {
+    return chance(p, 30) ? tg_tanh(x) : chance(p, 20) ? tg_scale(x, value(p)) : x;
+}
 
 static void op_unary(program *p) {
     typedef tg_tensor unary(tg_tensor);
-    static unary *const of_floats[] = {tg_neg, tg_abs,  tg_sign, tg_square, tg_sqrt,    tg_rsqrt,    tg_reciprocal, tg_exp,  tg_expm1,
-                                       tg_log, tg_log1p, tg_sin, tg_cos,    tg_tanh,    tg_sigmoid,  tg_softplus,   tg_relu, tg_erf};
+    static unary *const of_floats[] = {tg_neg,        tg_abs,  tg_sign,    tg_square,   tg_sqrt,  tg_rsqrt,
+                                       tg_reciprocal, tg_exp,  tg_expm1,   tg_log,      tg_log1p, tg_sin,
+                                       tg_cos,        tg_tanh, tg_sigmoid, tg_softplus, tg_relu,  tg_erf};
     static unary *const of_numbers[] = {tg_neg, tg_abs, tg_sign, tg_square};
     const entry *e = pick(p, any_number);
     if (!e) return;
     tg_tensor x = e->x;
     bool reads = e->reads;
-    if (!is_float(x)) put(p, of_numbers[below(p, 4)](x), reads);
-    else put(p, tame(p, of_floats[below(p, 18)](chance(p, 50) ? tg_sigmoid(x) : x)), reads);
+    if (!is_float(x))
+        put(p, of_numbers[below(p, 4)](x), reads);
+    else
+        put(p, tame(p, of_floats[below(p, 18)](chance(p, 50) ? tg_sigmoid(x) : x)), reads);
 }
 
 static void op_number(program *p) {
@@ -250,9 +269,12 @@ static void op_compare(program *p) {
     tg_shape s = tg_shape_of(a->x);
     const entry *b = pick_like(p, tg_dtype_of(a->x), &s);
     if (!b) return;
-    if (chance(p, 20)) put(p, chance(p, 50) ? tg_isnan(a->x) : tg_isfinite(a->x), a->reads);
-    else if (is_bool(a->x)) put(p, chance(p, 20) ? tg_not(a->x) : logic[below(p, 3)](a->x, b->x), a->reads || b->reads);
-    else put(p, ops[below(p, 6)](a->x, b->x), a->reads || b->reads);
+    if (chance(p, 20))
+        put(p, chance(p, 50) ? tg_isnan(a->x) : tg_isfinite(a->x), a->reads);
+    else if (is_bool(a->x))
+        put(p, chance(p, 20) ? tg_not(a->x) : logic[below(p, 3)](a->x, b->x), a->reads || b->reads);
+    else
+        put(p, ops[below(p, 6)](a->x, b->x), a->reads || b->reads);
 }
 
 static void op_where(program *p) {
@@ -366,8 +388,10 @@ static void op_permute(program *p) {
 static tg_tensor any_slice(program *p, tg_tensor x) {
     tg_shape s = tg_shape_of(x);
     if (!s.rank) return x;
-    int64_t axis = below(p, s.rank), n = s.dims[axis], step = 1 + below(p, 3), from = below(p, n + 1), to = from + below(p, n - from + 1);
-    if (chance(p, 30)) return tg_slice(x, axis, chance(p, 50) ? TG_END : -1 - below(p, n), chance(p, 50) ? TG_BEGIN : below(p, n), -step);
+    int64_t axis = below(p, s.rank), n = s.dims[axis], step = 1 + below(p, 3), from = below(p, n + 1),
+            to = from + below(p, n - from + 1);
+    if (chance(p, 30))
+        return tg_slice(x, axis, chance(p, 50) ? TG_END : -1 - below(p, n), chance(p, 50) ? TG_BEGIN : below(p, n), -step);
     return tg_slice(x, axis - (chance(p, 50) ? s.rank : 0), from, chance(p, 30) ? TG_END : to, step);
 }
 
@@ -401,8 +425,10 @@ static void op_squeeze(program *p) {
     tg_axes a = {0, {0}};
     for (int i = 0; i < s.rank; i++)
         if (s.dims[i] == 1) a.axis[a.n++] = i;
-    if (a.n && chance(p, 50)) put(p, tg_squeeze(e->x, a), e->reads);
-    else if (s.rank < 6) put(p, tg_unsqueeze(e->x, TG_AXES((int32_t)below(p, s.rank + 1))), e->reads);
+    if (a.n && chance(p, 50))
+        put(p, tg_squeeze(e->x, a), e->reads);
+    else if (s.rank < 6)
+        put(p, tg_unsqueeze(e->x, TG_AXES((int32_t)below(p, s.rank + 1))), e->reads);
 }
 
 /* ------------------------------------------------------------------ joins, indices, products */
@@ -440,7 +466,8 @@ static void op_gather(program *p) {
 static void op_one_hot(program *p) {
     int64_t n = p->dims[below(p, 4)];
     tg_shape s = any_shape(p);
-    if (s.rank < 4 && tg_shape_numel(&s) * n <= p->most) put(p, tg_one_hot(input_of(p, s, TG_I64, n + 1), n, any_float(p)), false);
+    if (s.rank < 4 && tg_shape_numel(&s) * n <= p->most)
+        put(p, tg_one_hot(input_of(p, s, TG_I64, n + 1), n, any_float(p)), false);
 }
 
 static void op_matmul(program *p) {
@@ -451,8 +478,12 @@ static void op_matmul(program *p) {
     tg_shape s = tg_shape_of(x), t = {2, {s.dims[s.rank - 1], p->dims[below(p, 4)]}};
     int64_t k = t.dims[0];
     switch (below(p, 5)) {
-    case 0: y = tg_transpose(x); break; /* a Gram matrix */
-    case 1: y = input_of(p, TG_SHAPE(k), tg_dtype_of(x), 0); break;
+    case 0:
+        y = tg_transpose(x);
+        break; /* a Gram matrix */
+    case 1:
+        y = input_of(p, TG_SHAPE(k), tg_dtype_of(x), 0);
+        break;
     case 2: {
         const entry *b = pick(p, float_with_elements);
         if (b && tg_numel(b->x) % (k ? k : 1) == 0 && tg_dtype_of(b->x) == tg_dtype_of(x) && k) {
@@ -463,7 +494,8 @@ static void op_matmul(program *p) {
         y = input_of(p, t, tg_dtype_of(x), 0);
         break;
     }
-    default: y = input_of(p, t, tg_dtype_of(x), 0);
+    default:
+        y = input_of(p, t, tg_dtype_of(x), 0);
     }
     if (!k) return;
     int64_t rows = tg_numel(x) / k, cols = tg_numel(y) / k;
@@ -524,8 +556,14 @@ static void twins_vjp(tg_vjp_args *v) {
 }
 
 static void op_twins(program *p) {
-    static const tg_op twins = {.name = "twins", .min_in = 1, .max_in = 1, .n_out = 2, .infer = twins_infer, .vjp = twins_vjp,
-                                .kernel = twins_kernel, .scratch = twins_scratch};
+    static const tg_op twins = {.name = "twins",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .n_out = 2,
+                                .infer = twins_infer,
+                                .vjp = twins_vjp,
+                                .kernel = twins_kernel,
+                                .scratch = twins_scratch};
     const entry *e = pick(p, is_float);
     if (!e) return;
     tg_tensor x = tg_cast(e->x, TG_F64), outs[2];
@@ -589,17 +627,27 @@ static void do_assign(program *p) {
     const entry *e = pick(p, is_float);
     tg_tensor x = e ? fitted(e->x, v) : tg_on(p->t, v), old = tg_on(p->t, v);
     switch (below(p, 7)) {
-    case 0: tg_assign(v, x); break;
-    case 1: tg_assign(v, tg_tanh(tg_add(old, x))); break;
-    case 2: tg_assign(v, old); break;
-    case 3: tg_assign(v, tg_scale(tg_add(old, fitted(tg_on(p->t, w), v)), .5)); break;
+    case 0:
+        tg_assign(v, x);
+        break;
+    case 1:
+        tg_assign(v, tg_tanh(tg_add(old, x)));
+        break;
+    case 2:
+        tg_assign(v, old);
+        break;
+    case 3:
+        tg_assign(v, tg_scale(tg_add(old, fitted(tg_on(p->t, w), v)), .5));
+        break;
     case 4: { /* a swap */
         tg_tensor a = fitted(tg_on(p->t, w), v), b = fitted(old, w);
         tg_assign(v, a);
         tg_assign(w, b);
         break;
     }
-    case 5: tg_assign(v, fitted(tg_scalar(p->t, value(p), TG_F32), v)); break;
+    case 5:
+        tg_assign(v, fitted(tg_scalar(p->t, value(p), TG_F32), v));
+        break;
     default:
         tg_assign(v, tg_sin(x));
         put(p, tg_on(p->t, v), true);
@@ -680,7 +728,8 @@ static void keep(program *p, const entry *e) {
 static void do_keep(program *p) {
     const entry *e = pick(p, any_tensor);
     if (!e) return;
-    if (chance(p, 70)) keep(p, e);
+    if (chance(p, 70))
+        keep(p, e);
     else {
         op_number(p); /* perhaps a reader */
         tg_drop(e->x);
@@ -716,7 +765,8 @@ static void do_mistake(program *p) {
         tg_add(tg_zeros(p->t, TG_SHAPE(2, 3), TG_F32), tg_zeros(p->t, TG_SHAPE(4), TG_F32));
     } else {
         int64_t far[] = {1, 900000};
-        tg_tensor y = tg_gather(tg_reshape(tg_relu(e->x), TG_SHAPE(tg_numel(e->x))), 0, tg_input(p->t, tg_i64(far, TG_SHAPE(2))));
+        tg_tensor y =
+            tg_gather(tg_reshape(tg_relu(e->x), TG_SHAPE(tg_numel(e->x))), 0, tg_input(p->t, tg_i64(far, TG_SHAPE(2))));
         tg_data(y);
     }
     if (tg_ok(p->t)) fuzz_note(p->trace, "no error", TG_OK, TG_U8, NULL, 0);
@@ -731,17 +781,21 @@ typedef struct action {
     void (*run)(program *p);
 } action;
 
+/* clang-format off */
 static const action actions[] = {
-    {12, "input", leaf_input}, {3, "borrow", leaf_borrow}, {1, "borrow parameter", leaf_borrow_parameter}, {3, "number", leaf_number},
-    {4, "constant", leaf_constant}, {10, "variable", leaf_variable}, {3, "random", leaf_random},
-    {30, "unary", op_unary}, {8, "scale", op_number}, {30, "binary", op_binary}, {6, "compare", op_compare}, {8, "where", op_where},
-    {6, "cast", op_cast}, {14, "reduce", op_reduce}, {2, "argmax", op_argmax}, {5, "softmax", op_softmax}, {5, "loss", op_loss},
-    {8, "reshape", op_reshape}, {8, "permute", op_permute}, {10, "slice", op_slice}, {6, "expand", op_expand}, {4, "squeeze", op_squeeze},
-    {5, "join", op_join}, {5, "gather", op_gather}, {2, "one_hot", op_one_hot}, {10, "matmul", op_matmul}, {2, "dropout", op_dropout},
-    {2, "stop", op_stop}, {2, "custom", op_custom}, {3, "twins", op_twins}, {14, "gradient", op_gradient}, {8, "assign", do_assign},
-    {5, "update", do_update}, {4, "step", do_step}, {1, "discard", do_discard}, {10, "ask", ask}, {4, "run", do_run}, {4, "keep", do_keep},
-    {3, "mark", do_mark}, {3, "rewind", do_rewind}, {1, "mistake", do_mistake},
+    {12, "input", leaf_input}, {3, "borrow", leaf_borrow}, {1, "borrow parameter", leaf_borrow_parameter},
+    {3, "number", leaf_number}, {4, "constant", leaf_constant}, {10, "variable", leaf_variable},
+    {3, "random", leaf_random}, {30, "unary", op_unary}, {8, "scale", op_number}, {30, "binary", op_binary},
+    {6, "compare", op_compare}, {8, "where", op_where}, {6, "cast", op_cast}, {14, "reduce", op_reduce},
+    {2, "argmax", op_argmax}, {5, "softmax", op_softmax}, {5, "loss", op_loss}, {8, "reshape", op_reshape},
+    {8, "permute", op_permute}, {10, "slice", op_slice}, {6, "expand", op_expand}, {4, "squeeze", op_squeeze},
+    {5, "join", op_join}, {5, "gather", op_gather}, {2, "one_hot", op_one_hot}, {10, "matmul", op_matmul},
+    {2, "dropout", op_dropout}, {2, "stop", op_stop}, {2, "custom", op_custom}, {3, "twins", op_twins},
+    {14, "gradient", op_gradient}, {8, "assign", do_assign}, {5, "update", do_update}, {4, "step", do_step},
+    {1, "discard", do_discard}, {10, "ask", ask}, {4, "run", do_run}, {4, "keep", do_keep}, {3, "mark", do_mark},
+    {3, "rewind", do_rewind}, {1, "mistake", do_mistake},
 };
+/* clang-format on */
 
 static const action *any_action(program *p) {
     static const int count = sizeof actions / sizeof *actions;
@@ -762,7 +816,8 @@ static void print_recorded(const tg_tape *t, const char *action, uint32_t from) 
         for (uint32_t i = 0; i < count && !t->nodes[id].op->source_fn; i++) fprintf(stderr, " %u", in[i]);
         fprintf(stderr, " -> %s\n", tg__node_text(t, id, text, sizeof text));
     }
-    for (uint32_t i = 0; i < t->n_effects; i++) fprintf(stderr, "        %s = %u\n", t->effects[i].var->name, t->effects[i].value);
+    for (uint32_t i = 0; i < t->n_effects; i++)
+        fprintf(stderr, "        %s = %u\n", t->effects[i].var->name, t->effects[i].value);
 }
 
 static void record(program *p, int length) {

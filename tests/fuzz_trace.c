@@ -18,11 +18,16 @@ static bool room(void *p, size_t need, size_t *cap, size_t size) {
 
 static double number(const void *at, tg_dtype d) {
     switch (d) {
-    case TG_F32: return *(const float *)at;
-    case TG_F64: return *(const double *)at;
-    case TG_I32: return *(const int32_t *)at;
-    case TG_I64: return (double)*(const int64_t *)at;
-    default: return *(const uint8_t *)at;
+    case TG_F32:
+        return *(const float *)at;
+    case TG_F64:
+        return *(const double *)at;
+    case TG_I32:
+        return *(const int32_t *)at;
+    case TG_I64:
+        return (double)*(const int64_t *)at;
+    default:
+        return *(const uint8_t *)at;
     }
 }
 
@@ -60,13 +65,14 @@ static bool same_element(const void *x, const void *y, tg_dtype d) {
 static bool events_differ(const fuzz_trace *a, const fuzz_trace *b, int i, char *text, size_t size) {
     const fuzz_event *x = &a->events[i], *y = &b->events[i];
     if (strcmp(x->what, y->what) || x->status != y->status || x->dtype != y->dtype || x->size != y->size) {
-        snprintf(text, size, "event %d is %s %s %zu bytes, not %s %s %zu bytes", i, x->what, tg_status_name(x->status), x->size, y->what,
-                 tg_status_name(y->status), y->size);
+        snprintf(text, size, "event %d is %s %s %zu bytes, not %s %s %zu bytes", i, x->what, tg_status_name(x->status), x->size,
+                 y->what, tg_status_name(y->status), y->size);
         return true;
     }
     const uint8_t *p = a->bytes + x->at, *q = b->bytes + y->at;
     if (x->dtype == TG_U8 && x->status && x->size && memcmp(p, q, x->size)) {
-        snprintf(text, size, "event %d %s says '%.*s', not '%.*s'", i, x->what, (int)x->size, (const char *)p, (int)y->size, (const char *)q);
+        snprintf(text, size, "event %d %s says '%.*s', not '%.*s'", i, x->what, (int)x->size, (const char *)p, (int)y->size,
+                 (const char *)q);
         return true;
     }
     size_t width = tg_dtype_size(x->dtype);

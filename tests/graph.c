@@ -21,7 +21,7 @@ TEST(graph, a_network_and_its_parts) {
     CHECK_STR(s, "\"parameter/l1.weight#1\" [label=<weight<br/>");
     CHECK_STR(s, "\"parameter/l3.bias#1\" -> \"l3/add#1\"");
     CHECK_STR(s, "\"relu#1\" -> \"l2/matmul#1\"");
-    CHECK_STR(s, "<i>x</i> / 64"); /* a number stands in its reader */
+    CHECK_STR(s, "<i>x</i> / 64");          /* a number stands in its reader */
     CHECK_STR(s, "tests/graph_support.c:"); /* where it was recorded */
     CHECK_STR(s, "label=\"A title\\n\"");
     CHECK(!strstr(s, "\"number"), "numbers are no nodes");
@@ -92,11 +92,10 @@ TEST(graph, names_are_stable) {
     net n = net_mlp(false);
     char *s = graph_text(&n, NULL), *names = s ? names_of(s) : NULL;
     if (!names) return;
-    static const char *const expected =
-        "input#1\ninput#2\nrelu#1\nrelu#2\ncross_entropy_each#1\nsum#1\ndiv#1\n"
-        "parameter/l1.weight#1\nl1/matmul#1\nparameter/l1.bias#1\nl1/add#1\n"
-        "parameter/l2.weight#1\nl2/matmul#1\nparameter/l2.bias#1\nl2/add#1\n"
-        "parameter/l3.weight#1\nl3/matmul#1\nparameter/l3.bias#1\nl3/add#1\n";
+    static const char *const expected = "input#1\ninput#2\nrelu#1\nrelu#2\ncross_entropy_each#1\nsum#1\ndiv#1\n"
+                                        "parameter/l1.weight#1\nl1/matmul#1\nparameter/l1.bias#1\nl1/add#1\n"
+                                        "parameter/l2.weight#1\nl2/matmul#1\nparameter/l2.bias#1\nl2/add#1\n"
+                                        "parameter/l3.weight#1\nl3/matmul#1\nparameter/l3.bias#1\nl3/add#1\n";
     CHECK(!strcmp(names, expected), "the names are\n%s", names);
     free(names);
     free(s);
@@ -178,11 +177,24 @@ TEST(graph, a_forward_op_on_a_gradient_has_a_reference) {
     net_free(&n);
 }
 
+TEST(graph, sums_of_cotangents_belong_to_the_gradient) {
+    net n = net_rnn(3);
+    tg_tensor xs[2] = {tg_model_at(n.m, 0), tg_model_at(n.m, 1)}, gs[2];
+    char *before = graph_text(&n, NULL);
+    tg_grad(n.y, xs, 2, gs);
+    char *after = graph_text(&n, NULL);
+    if (!before || !after) return;
+    CHECK(!strcmp(before, after), "the gradient changed the forward graph:\n%s", after);
+    free(before), free(after);
+    net_free(&n);
+}
+
 /* ------------------------------------------------------------------ the plan */
 
 TEST(graph, the_plan_is_shown) {
     net n = net_mlp(false);
-    char *without = graph_text(&n, NULL), *s = graph_text(&n, &(tg_graph_options){.plan = true, .outputs = &n.y, .n_outputs = 1});
+    char *without = graph_text(&n, NULL),
+         *s = graph_text(&n, &(tg_graph_options){.plan = true, .outputs = &n.y, .n_outputs = 1});
     if (!without || !s) return;
     CHECK(!strstr(without, "block") && !strstr(without, "memory"), "a plan that nobody asked for");
     CHECK_STR(s, "block 0");

@@ -58,8 +58,8 @@ static char said[4000]; /* what the last run wrote to its standard error */
 static int run(const char *path, const char *arguments) {
     char command[4000];
     const char *log = graph_path("log");
-    snprintf(command, sizeof command, "%s%s%s '%s' %s >'%s.out' 2>'%s'", path ? "PATH='" : "", path ? path : "", path ? "'" : "", program(),
-             arguments, log, log);
+    snprintf(command, sizeof command, "%s%s%s '%s' %s >'%s.out' 2>'%s'", path ? "PATH='" : "", path ? path : "",
+             path ? "'" : "", program(), arguments, log, log);
     int status = system(command);
     char *text = graph_read(log, NULL);
     snprintf(said, sizeof said, "%s", text ? text : "");

@@ -22,7 +22,8 @@ void net_free(net *n) {
 
 net net_mlp(bool update) {
     net n = {.t = tg_tape_new(), .m = tg_model_new(1)};
-    tg_linear l1 = tg_linear_new(n.m, "l1", 784, 256), l2 = tg_linear_new(n.m, "l2", 256, 128), l3 = tg_linear_new(n.m, "l3", 128, 10);
+    tg_linear l1 = tg_linear_new(n.m, "l1", 784, 256), l2 = tg_linear_new(n.m, "l2", 256, 128),
+              l3 = tg_linear_new(n.m, "l3", 128, 10);
     static const int64_t labels[64];
     tg_tensor x = tg_input(n.t, tg_f32(zeros, TG_SHAPE(64, 784))), y = tg_input(n.t, tg_i64(labels, TG_SHAPE(64)));
     tg_tensor h = tg_relu(tg_linear_apply(l1, x));
@@ -37,7 +38,8 @@ net net_mlp(bool update) {
 net net_rnn(int steps) {
     net n = {.t = tg_tape_new(), .m = tg_model_new(1)};
     tg_init init = {.kind = TG_INIT_HE_NORMAL};
-    tg_tensor wx = tg_param(n.m, "rnn.wx", TG_SHAPE(32, 64), TG_F32, init), wh = tg_param(n.m, "rnn.wh", TG_SHAPE(64, 64), TG_F32, init);
+    tg_tensor wx = tg_param(n.m, "rnn.wx", TG_SHAPE(32, 64), TG_F32, init),
+              wh = tg_param(n.m, "rnn.wh", TG_SHAPE(64, 64), TG_F32, init);
     tg_tensor h = tg_input(n.t, tg_f32(zeros, TG_SHAPE(8, 64)));
     tg_push_scope(n.t, "rnn");
     for (int i = 0; i < steps; i++) {
@@ -62,23 +64,41 @@ static uint64_t next_random(uint64_t *s) { /* xorshift64*, Marsaglia 2003 and Vi
 }
 
 static const char *random_name(uint64_t *s, int names) {
-    static const char *const all[] = {"a", "b.c", "0", "1", "2", "enc", "\"", "\\", "a\\", "x\ny", "<b>&amp;", "\xC3\xA9\xE2\x82\xAC", "\xFF\xC3",
-                                      "", ".", "..", "\\N", "]; \" -> ", "}", "\xF0\x9F\x98\x80", "\x01\x7F", "very long very long very long very long"};
+    static const char *const all[] = {"a",        "b.c",
+                                      "0",        "1",
+                                      "2",        "enc",
+                                      "\"",       "\\",
+                                      "a\\",      "x\ny",
+                                      "<b>&amp;", "\xC3\xA9\xE2\x82\xAC",
+                                      "\xFF\xC3", "",
+                                      ".",        "..",
+                                      "\\N",      "]; \" -> ",
+                                      "}",        "\xF0\x9F\x98\x80",
+                                      "\x01\x7F", "very long very long very long very long"};
     int n = 6 + names < (int)(sizeof all / sizeof *all) ? 6 + names : (int)(sizeof all / sizeof *all);
     return all[next_random(s) % (uint64_t)n];
 }
 
 static tg_tensor random_node(net *n, uint64_t *s, tg_tensor a, tg_tensor b) {
     switch (next_random(s) % 9) {
-    case 0: return tg_input(n->t, tg_f32(zeros, TG_SHAPE(4, 4)));
-    case 1: return tg_matmul(a, b);
-    case 2: return tg_mul(a, tg_scalar(n->t, (double)(next_random(s) % 100) / 8, TG_F32));
-    case 3: return tg_transpose(a);
-    case 4: return tg_where(tg_gt(a, b), a, b);
-    case 5: return tg_add(a, tg_model_at(n->m, (int)(next_random(s) % 4)));
-    case 6: return tg_sub(a, b);
-    case 7: return tg_softmax(a, -1);
-    default: return tg_exp(a);
+    case 0:
+        return tg_input(n->t, tg_f32(zeros, TG_SHAPE(4, 4)));
+    case 1:
+        return tg_matmul(a, b);
+    case 2:
+        return tg_mul(a, tg_scalar(n->t, (double)(next_random(s) % 100) / 8, TG_F32));
+    case 3:
+        return tg_transpose(a);
+    case 4:
+        return tg_where(tg_gt(a, b), a, b);
+    case 5:
+        return tg_add(a, tg_model_at(n->m, (int)(next_random(s) % 4)));
+    case 6:
+        return tg_sub(a, b);
+    case 7:
+        return tg_softmax(a, -1);
+    default:
+        return tg_exp(a);
     }
 }
 
@@ -178,7 +198,8 @@ double graph_render(const char *dot, int limit) {
     char command[1400];
     struct timespec a, b;
     if (!graph_write_file(path, dot, strlen(dot))) return -1;
-    snprintf(command, sizeof command, "timeout %d dot -Tsvg -o '%s.svg' '%s' >'%s.log' 2>&1 && ! test -s '%s.log'", limit, path, path, path, path);
+    snprintf(command, sizeof command, "timeout %d dot -Tsvg -o '%s.svg' '%s' >'%s.log' 2>&1 && ! test -s '%s.log'", limit, path,
+             path, path, path);
     clock_gettime(CLOCK_MONOTONIC, &a);
     int status = system(command);
     clock_gettime(CLOCK_MONOTONIC, &b);

@@ -13,8 +13,8 @@ typedef struct net {
 } net;
 
 void net_free(net *n);
-net net_mlp(bool update);                         /* 784, 256, 128, 10 with a loss */
-net net_rnn(int steps);                           /* a scope for each step */
+net net_mlp(bool update);                            /* 784, 256, 128, 10 with a loss */
+net net_rnn(int steps);                              /* a scope for each step */
 net net_random(uint64_t seed, int nodes, int names); /* any graph; `names` of the scopes' names are hostile */
 
 /* The picture; free it with free(). NULL and a failed check where it is not written. */

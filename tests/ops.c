@@ -1,5 +1,6 @@
 /* tests/ops.c: every op of the library through tg_op_check: a test for each op of the list, none written by hand. */
 #define _GNU_SOURCE
+#include "engine/alloc.h"
 #include "tests/test.h"
 
 #include <math.h>
@@ -102,4 +103,23 @@ TEST(ops, deterministic) {
     CHECK_EQ_I(a.cases, b.cases);
     CHECK_EQ_I(a.failures, b.failures);
     CHECK(a.worst_order1 == b.worst_order1 && a.worst_order2 == b.worst_order2 && a.worst_f32 == b.worst_f32, "other errors");
+}
+
+/* Without memory the battery says so, and blames no op. */
+TEST(ops, out_of_memory) {
+    const tg_op *op = tg_op_find("softmax");
+    uint64_t live = tg__alloc_live();
+    tg__alloc_fail_at(0, false);
+    CHECK_EQ_I(tg_op_check(op, NULL, false, NULL), 0);
+    uint64_t calls = tg__alloc_fail_at(0, false), failed = 0;
+    for (uint64_t n = 1, step = 1; n <= calls; n += step, step += n > 64 ? calls / 256 + 1 : 0) {
+        tg_op_report r;
+        tg__alloc_fail_at(n, n % 2);
+        int result = tg_op_check(op, NULL, false, &r);
+        tg__alloc_fail_at(0, false);
+        failed += result == -1;
+        CHECK(result == -1 || result == 0, "allocation %llu: %s", (unsigned long long)n, r.first_failure);
+        CHECK(tg__alloc_live() == live, "allocation %llu: %llu blocks are lost", (unsigned long long)n, (unsigned long long)(tg__alloc_live() - live));
+    }
+    CHECK(failed > 10, "only %llu of %llu allocations matter", (unsigned long long)failed, (unsigned long long)calls);
 }

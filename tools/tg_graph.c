@@ -176,7 +176,8 @@ static int count_nodes(const char *dot) {
 }
 
 static int too_slow(const job *j, const char *dot) {
-    fprintf(stderr, "tg-graph: Graphviz did not lay out %d nodes in %ld seconds; %s is written: try --max-nodes, or --seconds\n",
+    fprintf(stderr,
+            "tg-graph: Graphviz did not lay out %d nodes in %ld seconds; %s is written: try --max-nodes, or --seconds\n",
             count_nodes(dot), j->seconds, dot);
     return 1;
 }
@@ -207,8 +208,10 @@ static int run_dot(const job *j, const char *dot, const char *unfinished) {
 static int draw_picture(const job *j) {
     char *dot = with_ending(j->picture, "dot"), *unfinished = with_ending(j->picture, "unfinished");
     int failed = 1;
-    if (!dot || !unfinished) fprintf(stderr, "tg-graph: out of memory\n");
-    else failed = write_dot(j, dot);
+    if (!dot || !unfinished)
+        fprintf(stderr, "tg-graph: out of memory\n");
+    else
+        failed = write_dot(j, dot);
     if (!failed && strcmp(dot, j->picture)) {
         failed = run_dot(j, dot, unfinished);
         if (failed) remove(unfinished);

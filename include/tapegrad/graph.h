@@ -14,7 +14,7 @@ typedef struct tg_graph_options {
     const tg_tensor *outputs; /* draw only what these need; NULL: everything recorded */
     int n_outputs;
     bool gradient;            /* also the gradient graph and the updates, apart from the forward graph */
-    bool plan;                /* also what is fused into one block and which memory is shared, as a run of the outputs would do it */
+    bool plan;                /* also what is fused and which memory is shared, as a run of the outputs would do it */
     int max_nodes;            /* more nodes than this: fold repeated scopes, then cut with a note; 0: 300; negative: no limit */
 } tg_graph_options;
 
