@@ -79,7 +79,8 @@ all: $(B)/libtapegrad.a $(B)/$(SO) $(TOOLS) $(EXAMPLES) ## the library, static a
 
 demo: all ## train on digits, DATA=dir on IDX files (QUICK=1: short); results in build/demo/
 	@mkdir -p $(B)/demo
-	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(B)/examples/mnist --out $(B)/demo $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
+	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} \
+	$(B)/examples/mnist --out $(B)/demo $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
 
 test: all $(B)/tests $(B)/tests-criterion ## every check there is
 	@tests/run $(B)
