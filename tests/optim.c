@@ -353,8 +353,8 @@ static void train_to(problem *p, tg_optim *o, int64_t steps) {
     }
 }
 
-/* The n-th allocation of the first step fails: nothing has changed, and training goes on as if nothing had been. True: there are
- * fewer allocations. */
+/* The n-th allocation of the first step fails: nothing has changed, and training goes on as if nothing had been.
+ * True: there are fewer allocations. */
 static bool step_without_memory(uint64_t n, const double *before, const double *after) {
     problem p = problem_new();
     tg_optim *o = make_adamw_decay(p.m);

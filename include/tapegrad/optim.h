@@ -75,10 +75,10 @@ TG_EXPORT tg_model *tg_optim_state(tg_optim *o);
 /* tg_update: records the gradients of loss (one element) and the update of every trainable parameter that loss depends on; a
  * parameter with no path to the loss is left alone, decay included. tg_update_grads: the same from gradients of your own, for n
  * parameters of the model. Nothing changes until tg_step. tg_minimize: tg_update, then tg_step.
- * Where the loss reads a parameter after an update that has not run, its gradient is that of the newest value; two updates before
- * one step count as two steps. All return the tape's status. Errors: those of tg_grad; TG_EARG if o is NULL,
- * or no parameter has a path to the loss, or a parameter given twice or of another model; TG_ESHAPE, TG_EDTYPE for a gradient
- * that does not fit its parameter. */
+ * Where the loss reads a parameter after an update that has not run, its gradient is that of the newest value; two updates
+ * before one step count as two steps. All return the tape's status.
+ * Errors: those of tg_grad; TG_EARG if o is NULL, or no parameter has a path to the loss, or a parameter is given twice or of
+ * another model; TG_ESHAPE, TG_EDTYPE for a gradient that does not fit its parameter. */
 TG_EXPORT tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss);
 TG_EXPORT tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
 TG_EXPORT tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss);
