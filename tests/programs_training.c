@@ -98,7 +98,9 @@ static tg_tensor normalised(const batch_norm *b, tg_tensor x, tg_tensor mean, tg
     return tg_add(tg_mul(y, b->scale), b->shift);
 }
 
-static tg_tensor moved(tg_tape *t, tg_tensor old, tg_tensor now) { return tg_add(tg_scale(tg_on(t, old), .9), tg_scale(now, .1)); }
+static tg_tensor moved(tg_tape *t, tg_tensor old, tg_tensor now) {
+    return tg_add(tg_scale(tg_on(t, old), .9), tg_scale(now, .1));
+}
 
 static tg_tensor batch_norm_train(const batch_norm *b, tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
