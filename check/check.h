@@ -66,10 +66,18 @@ tg_dtype tg__kind_dtype(char kind, tg_dtype of_floats);
 /* ------------------------------------------------------------------ layouts */
 
 typedef enum tg__layout {
-    TG__PACKED, TG__UNALIGNED, TG__TRANSPOSED, TG__SLICED, TG__STEP2, TG__FLIPPED, TG__COMPUTED,
+    TG__PACKED,
+    TG__UNALIGNED,
+    TG__TRANSPOSED,
+    TG__SLICED,
+    TG__STEP2,
+    TG__FLIPPED,
+    TG__COMPUTED,
     TG__LAYOUT_PLAIN, /* those before do not care for the values */
-    TG__SPREAD_FIRST = TG__LAYOUT_PLAIN, TG__SPREAD_LAST, /* stride 0: equal along the first, the last axis */
-    TG__SAME, TG__OVERLAP, /* as input `same`; after its first elements in one array */
+    TG__SPREAD_FIRST = TG__LAYOUT_PLAIN,
+    TG__SPREAD_LAST, /* stride 0: equal along the first, the last axis */
+    TG__SAME,
+    TG__OVERLAP, /* as input `same`; after its first elements in one array */
     TG__LAYOUT_COUNT
 } tg__layout;
 
@@ -77,7 +85,7 @@ const char *tg__layout_name(tg__layout l);
 /* Strides and offset, in elements, of an array stored in this layout; returns how many elements the storage has. */
 int64_t tg__layout_strides(tg__layout l, const tg_shape *shape, int64_t *strides, int64_t *offset);
 bool tg__layout_differs(tg__layout l, const tg_shape *shape); /* from packed */
-int tg__spread_axis(tg__layout l, const tg_shape *shape);      /* -1: none */
+int tg__spread_axis(tg__layout l, const tg_shape *shape);     /* -1: none */
 tg_tensor tg__layout_record(tg__check *c, tg__layout l, const double *x, const tg_shape *shape, tg_dtype dtype);
 /* Both inputs as parts of one array, `shift` elements apart. */
 void tg__overlap_record(tg__check *c, const tg__point *p, int i, int j, tg_dtype dtype, tg_tensor *in);
@@ -104,8 +112,8 @@ typedef struct tg__result {
     bool second_missing; /* TG_ENOGRAD where a gradient was to be differentiated */
     int n_out;
     tg__array y[TG_MAX_OUTPUTS];
-    tg__array g[TG_SAMPLE_INPUTS]; /* of the sum over outputs of <cotangent, y> */
-    tg__array jv;                  /* of the one output in `outputs` */
+    tg__array g[TG_SAMPLE_INPUTS];  /* of the sum over outputs of <cotangent, y> */
+    tg__array jv;                   /* of the one output in `outputs` */
     tg__array gg[TG_SAMPLE_INPUTS]; /* of the sum over inputs of <weight, g>; f64 */
 } tg__result;
 
@@ -135,7 +143,9 @@ void tg__check_source(tg__check *c);
 void tg__check_differences(tg__check *c, tg__point *p, const tg__setting *s, const tg__result *base, double tolerance);
 void tg__check_second(tg__check *c, tg__point *p, const tg__setting *s, const tg__result *base, double tolerance);
 void tg__check_layouts(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base);
-void tg__check_direct(tg__check *c, const tg__point *p, tg_dtype dtype, const tg__result *base); /* calls the loops themselves */
-void tg__check_oracle(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base); /* definition, reference */
+void tg__check_direct(tg__check *c, const tg__point *p, tg_dtype dtype,
+                      const tg__result *base); /* calls the loops themselves */
+void tg__check_oracle(tg__check *c, const tg__point *p, const tg__setting *s,
+                      const tg__result *base); /* definition, reference */
 
 #endif

@@ -5,12 +5,24 @@
 
 static size_t size_of(tg_field_type t, size_t *align) {
     switch (t) {
-    case TG_FIELD_INT: *align = _Alignof(int64_t); return sizeof(int64_t);
-    case TG_FIELD_DTYPE: *align = _Alignof(tg_dtype); return sizeof(tg_dtype);
-    case TG_FIELD_SHAPE: *align = _Alignof(tg_shape); return sizeof(tg_shape);
-    case TG_FIELD_AXES: *align = _Alignof(tg_axes); return sizeof(tg_axes);
-    case TG_FIELD_DIMS: *align = _Alignof(int64_t); return sizeof(int64_t[TG_MAX_RANK]);
-    case TG_FIELD_PTR: *align = _Alignof(void *); return sizeof(void *);
+    case TG_FIELD_INT:
+        *align = _Alignof(int64_t);
+        return sizeof(int64_t);
+    case TG_FIELD_DTYPE:
+        *align = _Alignof(tg_dtype);
+        return sizeof(tg_dtype);
+    case TG_FIELD_SHAPE:
+        *align = _Alignof(tg_shape);
+        return sizeof(tg_shape);
+    case TG_FIELD_AXES:
+        *align = _Alignof(tg_axes);
+        return sizeof(tg_axes);
+    case TG_FIELD_DIMS:
+        *align = _Alignof(int64_t);
+        return sizeof(int64_t[TG_MAX_RANK]);
+    case TG_FIELD_PTR:
+        *align = _Alignof(void *);
+        return sizeof(void *);
     }
     *align = 1;
     return 0;
@@ -35,11 +47,14 @@ static void check_fields(tg__check *c) {
     for (const tg_field *f = op->fields; f && f->name; f++) fields++;
     for (const tg_field *f; (f = next_field(op->fields, at)); found++) {
         size_t size = size_of(f->type, &align);
-        if (!tg__verdict(c, f->offset - at < align && size, "attribute bytes %zu to %zu, before '%s', are in no field", at, f->offset, f->name)) return;
+        if (!tg__verdict(c, f->offset - at < align && size, "attribute bytes %zu to %zu, before '%s', are in no field", at,
+                         f->offset, f->name))
+            return;
         at = f->offset + size;
     }
     tg__verdict(c, found == fields, "fields overlap");
-    tg__verdict(c, at <= op->attr_size && op->attr_size - at < 8, "the fields end at byte %zu of %zu of the attributes", at, op->attr_size);
+    tg__verdict(c, at <= op->attr_size && op->attr_size - at < 8, "the fields end at byte %zu of %zu of the attributes", at,
+                op->attr_size);
 }
 
 static bool is_identifier(const char *s) {
@@ -51,13 +66,17 @@ static bool is_identifier(const char *s) {
 static void check_ways(tg__check *c) {
     const tg_op *op = c->op;
     int ways = !!op->micro + !!op->view + !!op->kernel + !!op->source_fn;
-    tg__verdict(c, ways == 1 || (ways == 0 && op->define), "must compute in exactly one way: micro, view, kernel, or define alone (%d)", ways);
+    tg__verdict(c, ways == 1 || (ways == 0 && op->define),
+                "must compute in exactly one way: micro, view, kernel, or define alone (%d)", ways);
     tg__verdict(c, op->infer || op->micro || op->source_fn || !ways, "needs infer");
     tg__verdict(c, !op->kernel || op->define || op->ref, "needs a definition or a reference: its kernel cannot be checked");
-    tg__verdict(c, op->kernel || (!op->fold && !op->scratch && !(op->flags & TG_OP_STRIDED)), "fold, scratch and TG_OP_STRIDED are for kernels");
+    tg__verdict(c, op->kernel || (!op->fold && !op->scratch && !(op->flags & TG_OP_STRIDED)),
+                "fold, scratch and TG_OP_STRIDED are for kernels");
     tg__verdict(c, op->n_out >= 0 && op->n_out <= TG_MAX_OUTPUTS, "has %d outputs; %d is the most", op->n_out, TG_MAX_OUTPUTS);
-    tg__verdict(c, op->min_in >= 0 && (op->max_in < 0 || op->max_in >= op->min_in), "takes %d to %d inputs", op->min_in, op->max_in);
-    tg__verdict(c, !op->micro || op->infer || op->max_in <= TG_MICRO_INPUTS, "an elementwise op takes at most %d inputs", TG_MICRO_INPUTS);
+    tg__verdict(c, op->min_in >= 0 && (op->max_in < 0 || op->max_in >= op->min_in), "takes %d to %d inputs", op->min_in,
+                op->max_in);
+    tg__verdict(c, !op->micro || op->infer || op->max_in <= TG_MICRO_INPUTS, "an elementwise op takes at most %d inputs",
+                TG_MICRO_INPUTS);
 }
 
 static int inputs_of(const tg_sample *s) {
@@ -72,7 +91,8 @@ static void check_samples(tg__check *c) {
     bool differentiable = false, floats = false;
     for (const tg_sample *s = op->samples; s && s->note; s++, n++) {
         int inputs = inputs_of(s);
-        tg__verdict(c, inputs >= op->min_in && (op->max_in < 0 || inputs <= op->max_in), "sample '%s' has %d inputs", s->note, inputs);
+        tg__verdict(c, inputs >= op->min_in && (op->max_in < 0 || inputs <= op->max_in), "sample '%s' has %d inputs", s->note,
+                    inputs);
         for (int i = 0; i < inputs; i++) {
             tg__verdict(c, strchr("fcijbu", s->in[i].kind), "sample '%s': '%c' is no kind of input", s->note, s->in[i].kind);
             tg__verdict(c, tg_shape_numel(&s->in[i].shape) >= 0, "sample '%s': input %d has no valid shape", s->note, i);
@@ -83,8 +103,10 @@ static void check_samples(tg__check *c) {
     for (const tg_sample *s = op->bad; s && s->note; s++) bad++;
     tg__verdict(c, n > 0 || op->source_fn, "has no sample");
     bool derivative = op->vjp || op->define;
-    tg__verdict(c, differentiable || !floats || !derivative || op->flags & TG_OP_CUT, "has a derivative, but no sample with an input of kind 'f'");
-    tg__verdict(c, !differentiable || derivative, "has samples of kind 'f', but neither vjp nor define; 'c' is a float without derivative");
+    tg__verdict(c, differentiable || !floats || !derivative || op->flags & TG_OP_CUT,
+                "has a derivative, but no sample with an input of kind 'f'");
+    tg__verdict(c, !differentiable || derivative,
+                "has samples of kind 'f', but neither vjp nor define; 'c' is a float without derivative");
     tg__verdict(c, !(op->flags & TG_OP_CUT) || !differentiable, "cuts gradients, but has samples of kind 'f'");
     tg__verdict(c, bad >= 3 || op->source_fn, "has %d wrong inputs (bad); 3 are the least, 5 are good", bad);
     if (bad >= 3 && bad < 5 && c->verbose && c->out) fprintf(c->out, "note %s: only %d wrong inputs\n", op->name, bad);

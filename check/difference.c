@@ -4,11 +4,11 @@
 
 #include "check.h"
 
-#define LEVELS 6             /* steps h, h/2, h/4, ... */
-#define MOST_ELEMENTS 64     /* more: along random directions */
+#define LEVELS 6         /* steps h, h/2, h/4, ... */
+#define MOST_ELEMENTS 64 /* more: along random directions */
 #define MOST_ELEMENTS_2 24
 #define DIRECTIONS 12
-#define DISTURBED 1e-3       /* errors are relative to an element, or to this part of the largest */
+#define DISTURBED 1e-3 /* errors are relative to an element, or to this part of the largest */
 
 typedef struct quotient {
     double value, error;
@@ -106,7 +106,8 @@ static double largest_of(const pair_list *l) {
 static double noise_of(probe *q, const tg__result *base, double h) {
     double sum = 0;
     for (int k = 0; k < base->n_out && !q->second; k++)
-        for (int64_t e = 0; e < base->y[k].n && q->s.outputs >> k & 1; e++) sum += fabs(tg__array_get(&base->y[k], e) * q->p->cotangent[k][e]);
+        for (int64_t e = 0; e < base->y[k].n && q->s.outputs >> k & 1; e++)
+            sum += fabs(tg__array_get(&base->y[k], e) * q->p->cotangent[k][e]);
     for (int i = 0; i < q->p->n && q->second; i++)
         for (int64_t e = 0; e < base->g[i].n; e++) sum += fabs(tg__array_get(&base->g[i], e) * q->p->weight[i][e]);
     return isfinite(sum) && h > 0 ? 8 * 0x1p-53 * sum / (h / (1 << (LEVELS - 1))) : 0;
@@ -155,16 +156,19 @@ static void judge(probe *q, const pair_list *l, int input, double tolerance, dou
     char text[180] = "";
     const char *why = "";
     if (!good) {
-        if (each) tg__element_text(&l->shape, at, text, sizeof text);
-        else snprintf(text, sizeof text, "along random direction %d", (int)at);
+        if (each)
+            tg__element_text(&l->shape, at, text, sizeof text);
+        else
+            snprintf(text, sizeof text, "along random direction %d", (int)at);
         why = tg__diagnose(q->c, l->analytic, l->numeric, &l->shape);
         if (!*why && l->error[at] > 0.1 * fabs(l->analytic[at] - l->numeric[at]))
             why = ": the quotients do not settle: a kink nearby (see tg_sample_in.avoid), or a value that jumps?";
     }
-    if (good) tg__verdict(q->c, true, "%sd/d input %d: within %.1e", q->second ? "second order: " : "", input, worst);
+    if (good)
+        tg__verdict(q->c, true, "%sd/d input %d: within %.1e", q->second ? "second order: " : "", input, worst);
     else
-        tg__verdict(q->c, false, "%sd/d input %d: %s: analytic %.8g, numeric %.8g%s", q->second ? "second order: " : "", input, text, l->analytic[at],
-                    l->numeric[at], why);
+        tg__verdict(q->c, false, "%sd/d input %d: %s: analytic %.8g, numeric %.8g%s", q->second ? "second order: " : "", input,
+                    text, l->analytic[at], l->numeric[at], why);
 }
 
 static void check_input(probe *q, const tg__result *base, int input, double tolerance) {
@@ -178,8 +182,10 @@ static void check_input(probe *q, const tg__result *base, int input, double tole
     collect(q, g, input, origin, h, &l);
     if (q->c->no_memory) return;
     memcpy(q->p->x[input], origin, bytes);
-    if (q->failed) tg__verdict(q->c, false, "d/d input %d: the op fails at a point nearby: %s", input, tg_message(q->c->tape));
-    else judge(q, &l, input, tolerance, noise_of(q, base, h), g->n == l.n && tg_shape_equal(&l.shape, &g->shape));
+    if (q->failed)
+        tg__verdict(q->c, false, "d/d input %d: the op fails at a point nearby: %s", input, tg_message(q->c->tape));
+    else
+        judge(q, &l, input, tolerance, noise_of(q, base, h), g->n == l.n && tg_shape_equal(&l.shape, &g->shape));
     if (!q->c->no_memory) tg__arena_back(&q->c->memory, mark);
 }
 

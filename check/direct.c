@@ -70,14 +70,17 @@ static void make_operands(const call *k, operands *o) {
 
 static bool inputs_untouched(const call *k, const operands *o) {
     for (int i = 0; i < k->p->n; i++)
-        if (o->storage[i].n && memcmp(o->storage[i].data, o->before[i].data, (size_t)o->storage[i].n * tg_dtype_size(o->storage[i].dtype))) return false;
+        if (o->storage[i].n &&
+            memcmp(o->storage[i].data, o->before[i].data, (size_t)o->storage[i].n * tg_dtype_size(o->storage[i].dtype)))
+            return false;
     return true;
 }
 
 static void judge_call(const call *k, const operands *o, const char *how) {
     tg__check *c = k->c;
     bool inside = !o->scratch || guards_hold(o->scratch, o->scratch_size);
-    for (int j = 0; j < k->base->n_out; j++) inside = inside && guards_hold(o->out[j].data, (size_t)o->out[j].numel * tg_dtype_size(o->out[j].dtype));
+    for (int j = 0; j < k->base->n_out; j++)
+        inside = inside && guards_hold(o->out[j].data, (size_t)o->out[j].numel * tg_dtype_size(o->out[j].dtype));
     tg__verdict(c, inside, "%s: the kernel writes outside of its memory", how);
     tg__verdict(c, inputs_untouched(k, o), "%s: the kernel changes its inputs", how);
     for (int j = 0; j < k->base->n_out; j++) {
@@ -202,10 +205,10 @@ static void check_pieces(const loop *l, const void *whole) {
         unsigned char *out = guarded(l->c, LOOP * l->out_size, 0xff);
         if (!out) return;
         run_pieces(l, pieces[i], out);
-        tg__verdict(l->c, !memcmp(out, whole, LOOP * l->out_size), "the loop for %s in pieces of %zu elements gives other bits", tg_dtype_name(l->out_dtype),
-                    pieces[i]);
-        tg__verdict(l->c, guards_hold(out, LOOP * l->out_size), "the loop for %s in pieces of %zu elements writes outside", tg_dtype_name(l->out_dtype),
-                    pieces[i]);
+        tg__verdict(l->c, !memcmp(out, whole, LOOP * l->out_size), "the loop for %s in pieces of %zu elements gives other bits",
+                    tg_dtype_name(l->out_dtype), pieces[i]);
+        tg__verdict(l->c, guards_hold(out, LOOP * l->out_size), "the loop for %s in pieces of %zu elements writes outside",
+                    tg_dtype_name(l->out_dtype), pieces[i]);
     }
 }
 
@@ -218,7 +221,8 @@ static void check_in_place(const loop *l, const void *whole) {
         const void *in[TG_MICRO_INPUTS] = {input_at(l, 0, 0), input_at(l, 1, 0), input_at(l, 2, 0)};
         in[i] = out;
         l->fn(LOOP, out, in[0], in[1], in[2]);
-        tg__verdict(l->c, !memcmp(out, whole, LOOP * l->out_size), "the loop for %s over its input %d gives other bits", tg_dtype_name(l->out_dtype), i);
+        tg__verdict(l->c, !memcmp(out, whole, LOOP * l->out_size), "the loop for %s over its input %d gives other bits",
+                    tg_dtype_name(l->out_dtype), i);
     }
 }
 
@@ -228,7 +232,8 @@ static void check_loop(tg__check *c, const tg__point *p, tg_dtype dtype, const t
     for (int i = 0; i < p->n; i++) {
         l.in_dtype[i] = tg__kind_dtype(p->in[i].kind, dtype);
         l.in[i] = tg__check_array(c, l.in_dtype[i], &TG_SHAPE(LOOP));
-        for (int64_t e = 0; e < l.in[i].n && p->numel[i]; e++) tg__array_set(&l.in[i], e, p->x[i][(e * (i + 1) + i) % p->numel[i]]);
+        for (int64_t e = 0; e < l.in[i].n && p->numel[i]; e++)
+            tg__array_set(&l.in[i], e, p->x[i][(e * (i + 1) + i) % p->numel[i]]);
     }
     l.fn = tg__micro_get(c->op->micro, l.in_dtype[p->n - 1]);
     unsigned char *whole = guarded(c, LOOP * l.out_size, 0);

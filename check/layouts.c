@@ -11,9 +11,7 @@ static void tried(tg__check *c, tg__layout l) {
 
 /* ------------------------------------------------------------------ the same point, lying otherwise */
 
-static bool applies(const tg__point *p, tg__layout l, int input) {
-    return tg__layout_differs(l, &p->in[input].shape);
-}
+static bool applies(const tg__point *p, tg__layout l, int input) { return tg__layout_differs(l, &p->in[input].shape); }
 
 static void all_inputs(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base, tg__layout l) {
     tg__setting q = *s;
@@ -99,7 +97,8 @@ static void same_gradient(tg__check *c, const tg__result *both, const tg__result
         if (error > worst) worst = error;
     }
     double tolerance = sum->dtype == TG_F32 ? 2e-6 : 1e-14;
-    tg__verdict(c, worst <= tolerance * largest, "inputs %d and %d the same tensor: its gradient is off the sum of both parts by %g", i, j, worst);
+    tg__verdict(c, worst <= tolerance * largest,
+                "inputs %d and %d the same tensor: its gradient is off the sum of both parts by %g", i, j, worst);
 }
 
 static void same_tensor(tg__check *c, const tg__point *p, const tg__setting *s, int i, int j) {

@@ -1,4 +1,5 @@
-/* tg_op_check: the battery that every op goes through, the library's and the user's. No op has test code of its own: its samples
+/* tg_op_check: the battery that every op goes through, the library's and the user's. No op has test code of its own: its
+ * samples
  * say what to feed it, its definition or reference what must come out, and the rest follows from the rules of tapegrad. */
 #include <math.h>
 
@@ -77,8 +78,8 @@ static void check_identity(tg__check *c, tg__point *p, const tg__setting *s, int
                 size += fabs(part);
             }
         double tolerance = is_coarse(&r) ? TOLERANCE_IDENTITY_COARSE : TOLERANCE_IDENTITY;
-        tg__verdict(c, fabs(left - right) <= tolerance * size, "<v, J u> is %.15g, <J'v, u> is %.15g: the rule is not linear in the cotangent?", left,
-                    right);
+        tg__verdict(c, fabs(left - right) <= tolerance * size,
+                    "<v, J u> is %.15g, <J'v, u> is %.15g: the rule is not linear in the cotangent?", left, right);
         if (!c->no_memory) tg__arena_back(&c->memory, mark);
         draw_cotangents(c, p, &r);
         draw_tangents(c, p);
@@ -88,7 +89,8 @@ static void check_identity(tg__check *c, tg__point *p, const tg__setting *s, int
 /* ------------------------------------------------------------------ derivatives of one sample, in f64 */
 
 static bool expect_run(tg__check *c, const tg__result *r, const char *what) {
-    const char *hint = r->status == TG_EINTERNAL && strstr(r->message, "gave a cotangent of shape") ? ": a missing broadcast sum?" : "";
+    const char *hint =
+        r->status == TG_EINTERNAL && strstr(r->message, "gave a cotangent of shape") ? ": a missing broadcast sum?" : "";
     return tg__verdict(c, !r->status, "%s: %s %s%s", what, tg_status_name(r->status), r->message, hint);
 }
 
@@ -101,8 +103,10 @@ static unsigned differentiable_outputs(tg__check *c, const tg__point *p, const t
         q.gradient = true;
         q.outputs = 1u << k;
         tg__result r = tg__trial(c, p, &q);
-        if (k == 0 ? expect_run(c, &r, "gradient") : !r.status) outputs |= 1u << k;
-        else if (k) tg__verdict(c, r.status == TG_ENOGRAD, "gradient of output %d: %s %s", k, tg_status_name(r.status), r.message);
+        if (k == 0 ? expect_run(c, &r, "gradient") : !r.status)
+            outputs |= 1u << k;
+        else if (k)
+            tg__verdict(c, r.status == TG_ENOGRAD, "gradient of output %d: %s %s", k, tg_status_name(r.status), r.message);
     }
     return outputs;
 }
@@ -115,8 +119,10 @@ static void check_order(tg__check *c, tg__point *p, tg__setting *s, int output) 
     if (!expect_run(c, &r, "second order")) return;
     tolerance = first_order_tolerance(c, &r);
     tg__check_differences(c, p, s, &r, tolerance);
-    if (r.second_missing) c->second_order_missing = true;
-    else tg__check_second(c, p, s, &r, is_coarse(&r) ? TOLERANCE_COARSE : TOLERANCE_SECOND);
+    if (r.second_missing)
+        c->second_order_missing = true;
+    else
+        tg__check_second(c, p, s, &r, is_coarse(&r) ? TOLERANCE_COARSE : TOLERANCE_SECOND);
     if (output >= 0) check_identity(c, p, s, output);
 }
 
@@ -151,7 +157,8 @@ static void check_no_derivative(tg__check *c, const tg__point *p, const tg__sett
             for (int64_t e = 0; e < r.g[i].n && q.in[i].kind == 'f'; e++) zero = zero && tg__array_get(&r.g[i], e) == 0;
         tg__verdict(c, zero, "cuts gradients, and yet one flows: %s", r.message);
     } else if (!op->vjp && !op->define) {
-        tg__verdict(c, r.status == TG_ENOGRAD, "has no derivative: %s should be TG_ENOGRAD: %s", tg_status_name(r.status), r.message);
+        tg__verdict(c, r.status == TG_ENOGRAD, "has no derivative: %s should be TG_ENOGRAD: %s", tg_status_name(r.status),
+                    r.message);
     }
 }
 
@@ -163,14 +170,16 @@ static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *
     int64_t at;
     if (!tg_dtype_is_float(wide->dtype)) {
         double error = tg__relative_error(wide, narrow, 1, &at);
-        tg__verdict(c, error == 0, "f32: %s: %s is %g, f64 says %g", what, tg__element_text(&wide->shape, at, text, sizeof text),
-                    tg__array_get(narrow, at), tg__array_get(wide, at));
+        tg__verdict(c, error == 0, "f32: %s: %s is %g, f64 says %g", what,
+                    tg__element_text(&wide->shape, at, text, sizeof text), tg__array_get(narrow, at), tg__array_get(wide, at));
         return;
     }
-    double tolerance = c->op->micro ? TOLERANCE_F32_ELEMENTWISE : TOLERANCE_F32_OTHER, error = tg__relative_error(wide, narrow, 1, &at);
+    double tolerance = c->op->micro ? TOLERANCE_F32_ELEMENTWISE : TOLERANCE_F32_OTHER,
+           error = tg__relative_error(wide, narrow, 1, &at);
     if (!(error <= c->report.worst_f32)) c->report.worst_f32 = error;
-    tg__verdict(c, error <= tolerance, "f32: %s: %s is %.9g, f64 says %.9g", what, tg__element_text(&wide->shape, at, text, sizeof text),
-                wide->n ? tg__array_get(narrow, at) : 0, wide->n ? tg__array_get(wide, at) : 0);
+    tg__verdict(c, error <= tolerance, "f32: %s: %s is %.9g, f64 says %.9g", what,
+                tg__element_text(&wide->shape, at, text, sizeof text), wide->n ? tg__array_get(narrow, at) : 0,
+                wide->n ? tg__array_get(wide, at) : 0);
 }
 
 static void check_f32(tg__check *c, const tg__result *narrow, const tg__result *wide) {
@@ -231,11 +240,13 @@ static void check_shared(tg__check *c, const tg__point *p, const tg__setting *s)
         tg_clear(c->tape);
         tg_tape_reset(c->tape);
         tg_tensor in[TG_SAMPLE_INPUTS], y[2], v[2], x;
-        for (int k = 0; k < p->n; k++) in[k] = tg__layout_record(c, TG__PACKED, p->x[k], &p->in[k].shape, tg__kind_dtype(p->in[k].kind, s->dtype));
+        for (int k = 0; k < p->n; k++)
+            in[k] = tg__layout_record(c, TG__PACKED, p->x[k], &p->in[k].shape, tg__kind_dtype(p->in[k].kind, s->dtype));
         x = in[i];
         y[0] = tg_apply(c->tape, op, p->attr, in, p->n);
         for (int k = 0; k < p->n; k++)
-            if (k != i) in[k] = tg__layout_record(c, TG__PACKED, q.x[k], &p->in[k].shape, tg__kind_dtype(p->in[k].kind, s->dtype));
+            if (k != i)
+                in[k] = tg__layout_record(c, TG__PACKED, q.x[k], &p->in[k].shape, tg__kind_dtype(p->in[k].kind, s->dtype));
         y[1] = tg_apply(c->tape, op, p->attr, in, p->n);
         for (int k = 0; k < 2; k++) {
             tg_shape shape = tg_shape_of(y[k]);
@@ -253,7 +264,8 @@ static void check_shared(tg__check *c, const tg__point *p, const tg__setting *s)
             worst = fmax(worst, fabs(sum[e] - (a + b)));
         }
         double tolerance = is_coarse(&one) ? TOLERANCE_COARSE : 1e-13;
-        tg__verdict(c, worst <= tolerance * largest, "input %d read by two nodes: its gradient is off the sum of what they give by %g", i, worst);
+        tg__verdict(c, worst <= tolerance * largest,
+                    "input %d read by two nodes: its gradient is off the sum of what they give by %g", i, worst);
     }
 }
 
@@ -277,8 +289,10 @@ static void check_sample(tg__check *c, const tg_sample *sample) {
     tg__check_direct(c, &p, TG_F64, &values);
     check_flops(c, &p, &values);
     draw_cotangents(c, &p, &values);
-    if (has_differentiable(&p)) check_derivatives(c, &p, &wide, &values);
-    else check_no_derivative(c, &p, &wide, &values);
+    if (has_differentiable(&p))
+        check_derivatives(c, &p, &wide, &values);
+    else
+        check_no_derivative(c, &p, &wide, &values);
 
     bool second = !c->second_order_missing;
     wide.gradient = has_differentiable(&p) && wide.outputs;

@@ -8,8 +8,8 @@
 static void compare(tg__check *c, const tg__array *got, const tg__array *want, double tolerance, const char *what) {
     int64_t at;
     char text[180], other[180];
-    if (!tg__verdict(c, tg_shape_equal(&got->shape, &want->shape), "the value has shape %s, %s has %s", tg__shape_text(&got->shape, text, sizeof text),
-                     what, tg__shape_text(&want->shape, other, sizeof other)))
+    if (!tg__verdict(c, tg_shape_equal(&got->shape, &want->shape), "the value has shape %s, %s has %s",
+                     tg__shape_text(&got->shape, text, sizeof text), what, tg__shape_text(&want->shape, other, sizeof other)))
         return;
     double error = tg__relative_error(want, got, FLOOR, &at);
     if (error <= tolerance) {
@@ -22,8 +22,8 @@ static void compare(tg__check *c, const tg__array *got, const tg__array *want, d
         b[i] = tg__array_get(want, i);
     }
     const char *why = a && b ? tg__diagnose(c, a, b, &got->shape) : "";
-    tg__verdict(c, false, "%s is %.12g, %s says %.12g%s", tg__element_text(&got->shape, at, text, sizeof text), tg__array_get(got, at), what,
-                tg__array_get(want, at), why);
+    tg__verdict(c, false, "%s is %.12g, %s says %.12g%s", tg__element_text(&got->shape, at, text, sizeof text),
+                tg__array_get(got, at), what, tg__array_get(want, at), why);
 }
 
 static double tolerance_of(const tg__array *y) { return y->dtype == TG_F64 ? 1e-12 : y->dtype == TG_F32 ? 3e-6 : 0; }
@@ -58,7 +58,8 @@ static void add_operand(tg__check *c, packed_operands *o, tg_dtype d, const tg_s
 static void by_reference(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
     packed_operands o = {.n = 0};
     bool whole = !tg_dtype_is_float(s->dtype);
-    for (int i = 0; i < p->n; i++) add_operand(c, &o, tg__kind_dtype(p->in[i].kind, whole ? s->dtype : TG_F64), &p->in[i].shape, p->x[i]);
+    for (int i = 0; i < p->n; i++)
+        add_operand(c, &o, tg__kind_dtype(p->in[i].kind, whole ? s->dtype : TG_F64), &p->in[i].shape, p->x[i]);
     for (int k = 0; k < base->n_out; k++)
         add_operand(c, &o, tg_dtype_is_float(base->y[k].dtype) ? TG_F64 : base->y[k].dtype, &base->y[k].shape, NULL);
     if (c->no_memory) return;
@@ -66,7 +67,8 @@ static void by_reference(tg__check *c, const tg__point *p, const tg__setting *s,
     tg_kernel_args k = {p->n, base->n_out, o.op, o.op + p->n, p->attr, NULL, 1, message, sizeof message};
     tg_status status = c->op->ref(&k);
     if (!tg__verdict(c, !status, "the reference fails: %s %s", tg_status_name(status), message)) return;
-    for (int j = 0; j < base->n_out; j++) compare(c, &base->y[j], &o.memory[p->n + j], tolerance_of(&base->y[j]), "the reference");
+    for (int j = 0; j < base->n_out; j++)
+        compare(c, &base->y[j], &o.memory[p->n + j], tolerance_of(&base->y[j]), "the reference");
 }
 
 void tg__check_oracle(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {

@@ -1,4 +1,5 @@
-/* Sources of random numbers: element i is a function of seed, stream and i, so that neither pieces, threads nor plans matter. */
+/* Sources of random numbers: element i is a function of seed, stream and i, so that neither pieces, threads nor plans
+ * matter. */
 #include "check.h"
 
 #define COUNT 5003
@@ -16,7 +17,8 @@ static void check_pieces(tg__check *c, tg_source_fn *fn, tg_dtype d) {
             size_t n = at + pieces[i] > COUNT ? COUNT - at : pieces[i];
             fn(n, parts + at * size, key, at);
         }
-        tg__verdict(c, !memcmp(whole, parts, COUNT * size), "%s: pieces of %zu elements give other bits", tg_dtype_name(d), pieces[i]);
+        tg__verdict(c, !memcmp(whole, parts, COUNT * size), "%s: pieces of %zu elements give other bits", tg_dtype_name(d),
+                    pieces[i]);
     }
     fn(COUNT, parts, other, 0);
     tg__verdict(c, memcmp(whole, parts, COUNT * size) != 0, "%s: two streams give the same numbers", tg_dtype_name(d));
@@ -31,8 +33,10 @@ static tg__array recorded(tg__check *c, tg_dtype d, uint64_t seed, int threads, 
     tg_tensor y = tg__source(TG_HERE, c->tape, c->op, TG_SHAPE(COUNT), d);
     const void *data = tg_data(y);
     tg__array a = tg__check_array(c, d, &TG_SHAPE(COUNT));
-    if (tg__verdict(c, data != NULL, "%s: %s", tg_dtype_name(d), tg_message(c->tape)) && a.data) memcpy(a.data, data, COUNT * tg_dtype_size(d));
-    else a.data = NULL;
+    if (tg__verdict(c, data != NULL, "%s: %s", tg_dtype_name(d), tg_message(c->tape)) && a.data)
+        memcpy(a.data, data, COUNT * tg_dtype_size(d));
+    else
+        a.data = NULL;
     return a;
 }
 
@@ -46,7 +50,8 @@ static void check_tape(tg__check *c, tg_dtype d) {
     tg__array eager = recorded(c, d, 1, 1, true), other = recorded(c, d, 2, 1, false);
     tg__same_bits(c, &eager, &base, "the value", "eager");
     if (!other.data || !base.data) return;
-    tg__verdict(c, memcmp(other.data, base.data, COUNT * tg_dtype_size(d)) != 0, "%s: two seeds give the same numbers", tg_dtype_name(d));
+    tg__verdict(c, memcmp(other.data, base.data, COUNT * tg_dtype_size(d)) != 0, "%s: two seeds give the same numbers",
+                tg_dtype_name(d));
 }
 
 void tg__check_source(tg__check *c) {
@@ -54,7 +59,8 @@ void tg__check_source(tg__check *c) {
     for (tg_dtype d = 0; d < TG_DTYPE_COUNT; d++) {
         tg__arena_mark mark = tg__arena_at(&c->memory);
         bool there = c->op->source_fn[d] != NULL;
-        tg__verdict(c, there == tg_dtype_is_float(d), "%s: %s", tg_dtype_name(d), there ? "only floats can be recorded" : "must be there");
+        tg__verdict(c, there == tg_dtype_is_float(d), "%s: %s", tg_dtype_name(d),
+                    there ? "only floats can be recorded" : "must be there");
         if (there && tg_dtype_is_float(d)) {
             check_pieces(c, c->op->source_fn[d], d);
             check_tape(c, d);

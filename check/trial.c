@@ -7,14 +7,12 @@ typedef struct trial {
     const tg__setting *s;
     tg__result *r;
     tg_tensor in[TG_SAMPLE_INPUTS], y[TG_MAX_OUTPUTS], v[TG_MAX_OUTPUTS], w[TG_SAMPLE_INPUTS];
-    tg_tensor x[TG_SAMPLE_INPUTS], g[TG_SAMPLE_INPUTS]; /* differentiated ones only */
-    int which[TG_SAMPLE_INPUTS], n_x;                   /* their numbers */
+    tg_tensor x[TG_SAMPLE_INPUTS], g[TG_SAMPLE_INPUTS];      /* differentiated ones only */
+    int which[TG_SAMPLE_INPUTS], n_x;                        /* their numbers */
     tg_tensor jv, parts[TG_SAMPLE_INPUTS][TG_SAMPLE_INPUTS]; /* d <weight i, g i> / dx j */
 } trial;
 
-tg__setting tg__setting_of(tg_dtype dtype) {
-    return (tg__setting){.dtype = dtype, .threads = 1, .outputs = 1};
-}
+tg__setting tg__setting_of(tg_dtype dtype) { return (tg__setting){.dtype = dtype, .threads = 1, .outputs = 1}; }
 
 static bool is_none(tg_tensor x) { return x.owner == NULL; }
 
@@ -23,9 +21,12 @@ static void record_inputs(trial *t) {
         const tg_sample_in *in = &t->p->in[i];
         tg_dtype d = tg__kind_dtype(in->kind, t->s->dtype);
         tg__layout l = t->s->layout[i];
-        if (l == TG__SAME) t->in[i] = t->in[t->s->same[i]];
-        else if (l == TG__OVERLAP) tg__overlap_record(t->c, t->p, t->s->same[i], i, d, t->in);
-        else t->in[i] = tg__layout_record(t->c, l, t->p->x[i], &in->shape, d);
+        if (l == TG__SAME)
+            t->in[i] = t->in[t->s->same[i]];
+        else if (l == TG__OVERLAP)
+            tg__overlap_record(t->c, t->p, t->s->same[i], i, d, t->in);
+        else
+            t->in[i] = tg__layout_record(t->c, l, t->p->x[i], &in->shape, d);
     }
 }
 
@@ -137,7 +138,8 @@ static tg__array copy(trial *t, tg_tensor x) {
 }
 
 static void add_part(tg__array *sum, const tg__array *part) {
-    for (int64_t e = 0; e < sum->n && part->n == sum->n; e++) tg__array_set(sum, e, tg__array_get(sum, e) + tg__array_get(part, e));
+    for (int64_t e = 0; e < sum->n && part->n == sum->n; e++)
+        tg__array_set(sum, e, tg__array_get(sum, e) + tg__array_get(part, e));
 }
 
 static tg__array zeros(trial *t, int input, tg_dtype dtype) {

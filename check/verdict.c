@@ -58,14 +58,14 @@ bool tg__same_bits(tg__check *c, const tg__array *a, const tg__array *b, const c
     if (!a->data || !b->data)
         return tg__verdict(c, !a->data == !b->data, "%s: %s%s is missing", how, what, a->data ? " of the plain run" : "");
     if (a->dtype != b->dtype || !tg_shape_equal(&a->shape, &b->shape))
-        return tg__verdict(c, false, "%s: %s is %s %s, not %s %s", how, what, tg__shape_text(&a->shape, one, sizeof one), tg_dtype_name(a->dtype),
-                           tg__shape_text(&b->shape, two, sizeof two), tg_dtype_name(b->dtype));
+        return tg__verdict(c, false, "%s: %s is %s %s, not %s %s", how, what, tg__shape_text(&a->shape, one, sizeof one),
+                           tg_dtype_name(a->dtype), tg__shape_text(&b->shape, two, sizeof two), tg_dtype_name(b->dtype));
     size_t bytes = (size_t)a->n * tg_dtype_size(a->dtype);
     int64_t i = a->n && memcmp(a->data, b->data, bytes) ? 0 : a->n;
     while (i < a->n && equal_bits(a, b, i)) i++;
     if (i == a->n) return tg__verdict(c, true, "%s: the same bits in %s", how, what);
-    return tg__verdict(c, false, "%s: %s: %s is %.17g, else %.17g: the bits must not change", how, what, tg__element_text(&a->shape, i, one, sizeof one),
-                       tg__array_get(a, i), tg__array_get(b, i));
+    return tg__verdict(c, false, "%s: %s: %s is %.17g, else %.17g: the bits must not change", how, what,
+                       tg__element_text(&a->shape, i, one, sizeof one), tg__array_get(a, i), tg__array_get(b, i));
 }
 
 bool tg__same_results(tg__check *c, const tg__result *a, const tg__result *b, const char *how) {

@@ -7,12 +7,15 @@ static void record(tg__check *c, const tg__point *p, tg_tensor *in) {
 }
 
 static void message_says(tg__check *c, const char *message, const char *text, const char *what) {
-    tg__verdict(c, text && *text && strstr(message, text), "the message \"%s\" does not hold %s, \"%s\"", message, what, text ? text : "");
+    tg__verdict(c, text && *text && strstr(message, text), "the message \"%s\" does not hold %s, \"%s\"", message, what,
+                text ? text : "");
 }
 
 static void check_one(tg__check *c, const tg_sample *bad) {
     tg__check_at(c, "bad input '%s': ", bad->note);
-    if (!tg__verdict(c, bad->status > TG_OK && bad->status < TG_STATUS_COUNT && bad->text, "says no status or no text of the error")) return;
+    if (!tg__verdict(c, bad->status > TG_OK && bad->status < TG_STATUS_COUNT && bad->text,
+                     "says no status or no text of the error"))
+        return;
     tg__point p = tg__point_of(c, bad);
     tg_tensor in[TG_SAMPLE_INPUTS], out[TG_MAX_OUTPUTS];
     tg_clear(c->tape);
@@ -23,8 +26,10 @@ static void check_one(tg__check *c, const tg_sample *bad) {
     const char *site = TG_HERE;
     tg_status s = tg_apply_n_at(site, c->tape, c->op, bad->attr, in, p.n, out);
     bool recorded = !s;
-    if (recorded && c->op->n_out <= 1) s = tg_run(c->tape, out, 1);
-    else if (recorded) s = tg_run(c->tape, out, c->op->n_out);
+    if (recorded && c->op->n_out <= 1)
+        s = tg_run(c->tape, out, 1);
+    else if (recorded)
+        s = tg_run(c->tape, out, c->op->n_out);
     if (!tg__verdict(c, s != TG_OK, "is accepted; %s should be the error", tg_status_name(bad->status))) return;
     const char *message = tg_message(c->tape);
     tg__verdict(c, s == bad->status, "gives %s and not %s: %s", tg_status_name(s), tg_status_name(bad->status), message);

@@ -16,17 +16,18 @@ static void rejected(const tg_op *op, const char *reason) {
 }
 
 /* BROKEN(what is wrong, the real op, a part of the first failure, what is replaced in its copy `op`...) */
-#define BROKEN(what, base, reason, ...)                                       \
-    TEST(broken_op, what) {                                                   \
-        if (!CHECK(tg_op_find(base) != NULL, "%s is no op", base)) return;    \
-        tg_op op = *tg_op_find(base);                                         \
-        __VA_ARGS__;                                                          \
-        rejected(&op, reason);                                                \
+#define BROKEN(what, base, reason, ...)                                    \
+    TEST(broken_op, what) {                                                \
+        if (!CHECK(tg_op_find(base) != NULL, "%s is no op", base)) return; \
+        tg_op op = *tg_op_find(base);                                      \
+        __VA_ARGS__;                                                       \
+        rejected(&op, reason);                                             \
     }
 
 TEST(broken_op, but_not_the_copies) {
-    static const char *const names[] = {"mul", "div", "tanh", "sigmoid", "exp", "pow", "sub", "relu", "maximum", "matmul", "softmax", "sum",
-                                        "gather", "transpose", "uniform", "concat", "mean", "argmax"};
+    static const char *const names[] = {"mul",    "div",       "tanh",    "sigmoid", "exp",     "pow",
+                                        "sub",    "relu",      "maximum", "matmul",  "softmax", "sum",
+                                        "gather", "transpose", "uniform", "concat",  "mean",    "argmax"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!CHECK(tg_op_find(names[i]) != NULL, "%s is no op", names[i])) continue;
         tg_op op = *tg_op_find(names[i]);
@@ -37,11 +38,11 @@ TEST(broken_op, but_not_the_copies) {
 
 /* ------------------------------------------------------------------ wrong derivatives: elementwise */
 
-#define RULE(name, ...)                                                       \
-    static void name(tg_vjp_args *v) {                                        \
+#define RULE(name, ...)                                                                           \
+    static void name(tg_vjp_args *v) {                                                            \
         const tg_tensor g = v->g[0], y = v->out[0], a = v->in[0], b = v->n_in > 1 ? v->in[1] : a; \
-        (void)g, (void)y, (void)a, (void)b;                                   \
-        __VA_ARGS__                                                           \
+        (void)g, (void)y, (void)a, (void)b;                                                       \
+        __VA_ARGS__                                                                               \
     }
 #define GIVE(i, ...) \
     if (tg_vjp_needs(v, i)) tg_vjp_give(v, i, __VA_ARGS__);
@@ -129,7 +130,8 @@ static const tg_sample twelve_and_twelve[] = {
     {.note = "second", .in = {{.kind = 'f', .shape = {1, {12}}}}},
     {.note = NULL},
 };
-BROKEN(stale_value, "exp", "exp: sample 'second': d/d input 0", is_old = false; op.vjp = exp_stale; op.samples = twelve_and_twelve)
+BROKEN(stale_value, "exp", "exp: sample 'second': d/d input 0", is_old = false; op.vjp = exp_stale;
+       op.samples = twelve_and_twelve)
 
 /* ------------------------------------------------------------------ right to first order only */
 
@@ -201,8 +203,8 @@ static tg_tensor first_product(const tg_tensor *const *in, const int *n_in, cons
     (void)attr, (void)n;
     return tg_apply(NULL, tg_op_find("matmul"), NULL, in[0], n_in[0]);
 }
-BROKEN(sum_of_products_drops_one, "matmul", "matmul: sample 'square'", broken_matmul = &op; op.sum = first_product; op.vjp = matmul_by_copy;
-       op.samples = square_matrices)
+BROKEN(sum_of_products_drops_one, "matmul", "matmul: sample 'square'", broken_matmul = &op; op.sum = first_product;
+       op.vjp = matmul_by_copy; op.samples = square_matrices)
 
 static tg_axes of_attr(const tg_vjp_args *v) { return ((const tg_fold_attr *)v->attr)->axes; }
 
@@ -229,18 +231,21 @@ static const tg_op *original; /* whose kernel the broken ones call */
 
 static void scale_result(tg_kernel_args *k, double factor) {
     for (int64_t i = 0; i < k->out[0].numel; i++) {
-        if (k->out[0].dtype == TG_F32) ((float *)k->out[0].data)[i] *= (float)factor;
-        else if (k->out[0].dtype == TG_F64) ((double *)k->out[0].data)[i] *= factor;
+        if (k->out[0].dtype == TG_F32)
+            ((float *)k->out[0].data)[i] *= (float)factor;
+        else if (k->out[0].dtype == TG_F64)
+            ((double *)k->out[0].data)[i] *= factor;
     }
 }
 
-#define KERNEL(name, ...)                          \
-    static tg_status name(tg_kernel_args *k) {     \
-        tg_status s = original->kernel(k);         \
-        __VA_ARGS__                                \
-        return s;                                  \
+#define KERNEL(name, ...)                      \
+    static tg_status name(tg_kernel_args *k) { \
+        tg_status s = original->kernel(k);     \
+        __VA_ARGS__                            \
+        return s;                              \
     }
-#define BROKEN_KERNEL(what, base, reason, ...) BROKEN(what, base, reason, original = tg_op_find(base); op.fold = TG_FOLD_NONE; __VA_ARGS__)
+#define BROKEN_KERNEL(what, base, reason, ...) \
+    BROKEN(what, base, reason, original = tg_op_find(base); op.fold = TG_FOLD_NONE; __VA_ARGS__)
 
 KERNEL(scaled, scale_result(k, 1 + 1e-6);)
 BROKEN_KERNEL(kernel_is_not_its_definition, "softmax", "the definition says", op.kernel = scaled)
@@ -272,16 +277,17 @@ static tg_status skips_last(tg_kernel_args *k) {
 }
 BROKEN_KERNEL(last_element_not_written, "softmax", "softmax: sample", op.kernel = skips_last)
 
-KERNEL(writes_input, if (k->in[0].numel && k->in[0].dtype == TG_F64) *(double *)k->in[0].data = 1;)
+KERNEL(writes_input, if (k->in[0].numel && k->in[0].dtype == TG_F64) * (double *)k->in[0].data = 1;)
 BROKEN_KERNEL(writes_its_input, "softmax", "changes its inputs", op.kernel = writes_input)
 
 BROKEN_KERNEL(ignores_strides, "softmax", "on strides", op.flags |= TG_OP_STRIDED)
 
-KERNEL(reversed, for (int64_t i = 0; i < k->out[0].numel / 2 && k->out[0].dtype == TG_F64; i++) {
-    double *y = k->out[0].data, x = y[i];
-    y[i] = y[k->out[0].numel - 1 - i];
-    y[k->out[0].numel - 1 - i] = x;
-})
+KERNEL(
+    reversed, for (int64_t i = 0; i < k->out[0].numel / 2 && k->out[0].dtype == TG_F64; i++) {
+        double *y = k->out[0].data, x = y[i];
+        y[i] = y[k->out[0].numel - 1 - i];
+        y[k->out[0].numel - 1 - i] = x;
+    })
 BROKEN_KERNEL(wrong_index, "gather", "at other places", op.kernel = reversed)
 
 static tg_tensor log_of_define(tg_tape *t, const tg_tensor *in, int n, const void *attr) {
@@ -328,12 +334,12 @@ BROKEN(view_offset, "slice", "slice: sample", op.view = one_further)
 
 /* ------------------------------------------------------------------ wrong loops */
 
-#define LOOP(name, T, ...)                                                                         \
-    static void name(size_t n, void *out, const void *a_, const void *b_, const void *c_) {        \
-        const T *a = a_, *b = b_;                                                                  \
-        T *y = out;                                                                                \
-        (void)b, (void)c_;                                                                         \
-        for (size_t i = 0; i < n; i++) __VA_ARGS__;                                                \
+#define LOOP(name, T, ...)                                                                  \
+    static void name(size_t n, void *out, const void *a_, const void *b_, const void *c_) { \
+        const T *a = a_, *b = b_;                                                           \
+        T *y = out;                                                                         \
+        (void)b, (void)c_;                                                                  \
+        for (size_t i = 0; i < n; i++) __VA_ARGS__;                                         \
     }
 
 LOOP(exp_f32, float, y[i] = expf(a[i]))
@@ -341,7 +347,10 @@ LOOP(exp_f64, double, y[i] = exp(a[i]))
 LOOP(exp_f32_poor, float, y[i] = expf(a[i]) * (1 + 1e-5f))
 LOOP(exp_f64_poor, double, y[i] = exp(a[i]) * (1 + 1e-9))
 LOOP(exp_f64_tail, double, y[i] = exp(a[i]) * (i >= n / 4 * 4 ? 1 + 0x1p-52 : 1))
-LOOP(exp_f64_early, double, { y[i] = 0; y[i] = exp(a[i]); })
+LOOP(exp_f64_early, double, {
+    y[i] = 0;
+    y[i] = exp(a[i]);
+})
 LOOP(sub_f64, double, y[i] = b[i] - a[i])
 LOOP(sub_f32, float, y[i] = b[i] - a[i])
 
@@ -380,11 +389,19 @@ BROKEN(source_forgets_where, "uniform", "give other bits", op.source_fn = forget
 
 /* ------------------------------------------------------------------ wrong promises about errors */
 
-#define BAD(note_, status_, text_, ...) {.note = note_, .status = status_, .text = text_, .in = {__VA_ARGS__}}
-#define THREE {.kind = 'f', .shape = {1, {3}}}
+#define BAD(note_, status_, text_, ...)                                        \
+    {                                                                          \
+        .note = note_, .status = status_, .text = text_, .in = { __VA_ARGS__ } \
+    }
+#define THREE                            \
+    {                                    \
+        .kind = 'f', .shape = { 1, {3} } \
+    }
 #define TWO_INPUTS BAD("two inputs", TG_EARG, "not 2", THREE, THREE)
-#define NO_INPUT {.note = "no input", .status = TG_EARG, .text = "not 0"}
-#define GOOD_ONES TWO_INPUTS, NO_INPUT, {.note = NULL}
+#define NO_INPUT \
+    { .note = "no input", .status = TG_EARG, .text = "not 0" }
+#define GOOD_ONES \
+    TWO_INPUTS, NO_INPUT, { .note = NULL }
 static const tg_sample not_refused[] = {BAD("a good input", TG_ESHAPE, "shape", THREE), GOOD_ONES};
 static const tg_sample other_status[] = {BAD("two inputs", TG_ESHAPE, "not 2", THREE, THREE), GOOD_ONES};
 static const tg_sample other_text[] = {BAD("two inputs", TG_EARG, "quite another text", THREE, THREE), GOOD_ONES};
@@ -412,7 +429,8 @@ BROKEN(empty_formula, "exp", "has no formula", op.formula = "")
 BROKEN(no_source, "exp", "has no source", op.source = NULL)
 BROKEN(odd_name, "exp", "the name must be", op.name = "Exp-2")
 BROKEN(no_samples, "exp", "has no sample", op.samples = NULL)
-BROKEN(fields_missing, "sum", "are in no field", static const tg_field few[] = {{"keepdims", TG_FIELD_INT, offsetof(tg_fold_attr, keepdims)}, {0}};
+BROKEN(fields_missing, "sum", "are in no field",
+       static const tg_field few[] = {{"keepdims", TG_FIELD_INT, offsetof(tg_fold_attr, keepdims)}, {0}};
        op.fields = few)
 BROKEN(no_way_to_compute, "exp", "exactly one way", op.micro = NULL)
 BROKEN(two_ways_to_compute, "exp", "exactly one way", op.kernel = tg_op_find("softmax")->kernel)

@@ -119,7 +119,8 @@ TEST(ops, out_of_memory) {
         tg__alloc_fail_at(0, false);
         failed += result == -1;
         CHECK(result == -1 || result == 0, "allocation %llu: %s", (unsigned long long)n, r.first_failure);
-        CHECK(tg__alloc_live() == live, "allocation %llu: %llu blocks are lost", (unsigned long long)n, (unsigned long long)(tg__alloc_live() - live));
+        CHECK(tg__alloc_live() == live, "allocation %llu: %llu blocks are lost", (unsigned long long)n,
+              (unsigned long long)(tg__alloc_live() - live));
     }
     CHECK(failed > 10, "only %llu of %llu allocations matter", (unsigned long long)failed, (unsigned long long)calls);
 }

@@ -53,16 +53,31 @@ static const tg_sample not_one_float[] = {
 };
 
 static const tg_op softsign = {
-    .name = "softsign", .formula = "y = x / (1 + |x|)", .source = "Bergstra, Desjardins, Lamblin, Bengio 2009, eq. 1",
-    .min_in = 1, .max_in = 1, .flags = TG_OP_FLOAT_ONLY, .micro = &softsign_loops, .vjp = softsign_vjp, .define = softsign_define,
-    .samples = one_input, .bad = not_one_float,
+    .name = "softsign",
+    .formula = "y = x / (1 + |x|)",
+    .source = "Bergstra, Desjardins, Lamblin, Bengio 2009, eq. 1",
+    .min_in = 1,
+    .max_in = 1,
+    .flags = TG_OP_FLOAT_ONLY,
+    .micro = &softsign_loops,
+    .vjp = softsign_vjp,
+    .define = softsign_define,
+    .samples = one_input,
+    .bad = not_one_float,
 };
 
 /* The same without rules of its own: differentiated through its definition. */
 static const tg_op softsign_defined = {
-    .name = "softsign_defined", .formula = "y = x / (1 + |x|)", .source = "Bergstra, Desjardins, Lamblin, Bengio 2009, eq. 1",
-    .min_in = 1, .max_in = 1, .flags = TG_OP_FLOAT_ONLY, .micro = &softsign_loops, .define = softsign_define,
-    .samples = one_input, .bad = not_one_float,
+    .name = "softsign_defined",
+    .formula = "y = x / (1 + |x|)",
+    .source = "Bergstra, Desjardins, Lamblin, Bengio 2009, eq. 1",
+    .min_in = 1,
+    .max_in = 1,
+    .flags = TG_OP_FLOAT_ONLY,
+    .micro = &softsign_loops,
+    .define = softsign_define,
+    .samples = one_input,
+    .bad = not_one_float,
 };
 
 TEST(user_op, elementwise) { passes(&softsign); }
@@ -112,8 +127,10 @@ static void scan_piece(int64_t begin, int64_t end, void *ctx) {
         double sum = 0;
         for (int64_t i = 0; i < s->n; i++) {
             int64_t at = row * s->n + (s->reverse ? s->n - 1 - i : i);
-            if (narrow) ((float *)s->k->out[0].data)[at] = (float)(sum += ((const float *)s->k->in[0].data)[at]);
-            else ((double *)s->k->out[0].data)[at] = sum += ((const double *)s->k->in[0].data)[at];
+            if (narrow)
+                ((float *)s->k->out[0].data)[at] = (float)(sum += ((const float *)s->k->in[0].data)[at]);
+            else
+                ((double *)s->k->out[0].data)[at] = sum += ((const double *)s->k->in[0].data)[at];
         }
     }
 }
@@ -157,15 +174,20 @@ static const tg_sample scan_samples[] = {
 
 static const tg_sample scan_bad[] = {
     {.note = "rank 0", .in = {{.kind = 'f'}}, .attr = &forwards, .status = TG_ESHAPE, .text = "needs an axis"},
-    {.note = "whole numbers", .in = {{.kind = 'i', .shape = {1, {3}}}}, .attr = &forwards, .status = TG_EDTYPE, .text = "f32 or f64"},
+    {.note = "whole numbers",
+     .in = {{.kind = 'i', .shape = {1, {3}}}},
+     .attr = &forwards,
+     .status = TG_EDTYPE,
+     .text = "f32 or f64"},
     {.note = "no attributes", .in = {{.kind = 'f', .shape = {1, {3}}}}, .status = TG_EARG, .text = "attributes are missing"},
     {.note = "no input", .attr = &forwards, .status = TG_EARG, .text = "not 0"},
     {.note = NULL},
 };
 
-#define SCAN(name_)                                                                                                                  \
-    .name = name_, .formula = "y_i = sum of x_j, j <= i", .source = "elementary", .min_in = 1, .max_in = 1, .attr_size = sizeof(scan_attr), \
-    .fields = scan_fields, .infer = scan_infer, .kernel = scan_kernel, .ref = scan_ref, .bad = scan_bad
+#define SCAN(name_)                                                                                                     \
+    .name = name_, .formula = "y_i = sum of x_j, j <= i", .source = "elementary", .min_in = 1, .max_in = 1,             \
+    .attr_size = sizeof(scan_attr), .fields = scan_fields, .infer = scan_infer, .kernel = scan_kernel, .ref = scan_ref, \
+    .bad = scan_bad
 
 static const tg_op scan = {SCAN("scan"), .vjp = scan_vjp, .samples = scan_samples};
 
@@ -216,11 +238,15 @@ static tg_status roots_infer(tg_infer *f) {
     return tg_dtype_is_float(f->in_dtype[0]) ? TG_OK : tg_infer_fail(f, TG_EDTYPE, "needs f32 or f64");
 }
 
-static double number(const tg_operand *x, int64_t i) { return x->dtype == TG_F32 ? (double)((const float *)x->data)[i] : ((const double *)x->data)[i]; }
+static double number(const tg_operand *x, int64_t i) {
+    return x->dtype == TG_F32 ? (double)((const float *)x->data)[i] : ((const double *)x->data)[i];
+}
 
 static void set_number(const tg_operand *x, int64_t i, double value) {
-    if (x->dtype == TG_F32) ((float *)x->data)[i] = (float)value;
-    else ((double *)x->data)[i] = value;
+    if (x->dtype == TG_F32)
+        ((float *)x->data)[i] = (float)value;
+    else
+        ((double *)x->data)[i] = value;
 }
 
 static tg_status roots_kernel(tg_kernel_args *k) {
@@ -249,15 +275,29 @@ static const tg_sample roots_samples[] = {
 };
 
 static const tg_sample roots_bad[] = {
-    {.note = "negative", .in = {{.kind = 'f', .shape = {1, {3}}, .lo = -2, .hi = -1}}, .status = TG_EARG, .text = "element 0 is negative"},
+    {.note = "negative",
+     .in = {{.kind = 'f', .shape = {1, {3}}, .lo = -2, .hi = -1}},
+     .status = TG_EARG,
+     .text = "element 0 is negative"},
     {.note = "bool", .in = {{.kind = 'b', .shape = {1, {3}}}}, .status = TG_EDTYPE, .text = "f32 or f64"},
     {.note = "no input", .status = TG_EARG, .text = "not 0"},
     {.note = NULL},
 };
 
 static const tg_op roots = {
-    .name = "roots", .formula = "y = x^(1/2), z = x^(1/3)", .source = "elementary", .min_in = 1, .max_in = 1, .n_out = 2, .flags = TG_OP_CAN_FAIL,
-    .infer = roots_infer, .kernel = roots_kernel, .ref = roots_kernel, .vjp = roots_vjp, .samples = roots_samples, .bad = roots_bad,
+    .name = "roots",
+    .formula = "y = x^(1/2), z = x^(1/3)",
+    .source = "elementary",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 2,
+    .flags = TG_OP_CAN_FAIL,
+    .infer = roots_infer,
+    .kernel = roots_kernel,
+    .ref = roots_kernel,
+    .vjp = roots_vjp,
+    .samples = roots_samples,
+    .bad = roots_bad,
 };
 
 TEST(user_op, two_outputs_that_can_fail) { passes(&roots); }
@@ -270,28 +310,41 @@ static tg_tensor hypotenuse_define(tg_tape *t, const tg_tensor *in, int n, const
 }
 
 static const tg_sample hypotenuse_samples[] = {
-    {.note = "a row and a column", .in = {{.kind = 'f', .shape = {2, {3, 1}}, .lo = 0.5, .hi = 2}, {.kind = 'f', .shape = {2, {1, 4}}, .lo = 0.5, .hi = 2}}},
+    {.note = "a row and a column",
+     .in = {{.kind = 'f', .shape = {2, {3, 1}}, .lo = 0.5, .hi = 2}, {.kind = 'f', .shape = {2, {1, 4}}, .lo = 0.5, .hi = 2}}},
     {.note = NULL},
 };
 
 static tg_status hypotenuse_infer(tg_infer *f) {
     int axis;
-    if (f->in_dtype[0] != f->in_dtype[1] || !tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "needs f32 or f64 for both");
-    if (!tg_broadcast(f->in_shape[0], f->in_shape[1], &f->shape[0], &axis)) return tg_infer_fail(f, TG_ESHAPE, "axis %d clashes", axis);
+    if (f->in_dtype[0] != f->in_dtype[1] || !tg_dtype_is_float(f->in_dtype[0]))
+        return tg_infer_fail(f, TG_EDTYPE, "needs f32 or f64 for both");
+    if (!tg_broadcast(f->in_shape[0], f->in_shape[1], &f->shape[0], &axis))
+        return tg_infer_fail(f, TG_ESHAPE, "axis %d clashes", axis);
     f->dtype[0] = f->in_dtype[0];
     return TG_OK;
 }
 
 static const tg_sample hypotenuse_bad[] = {
     {.note = "mixed", .in = {{.kind = 'f'}, {.kind = 'i'}}, .status = TG_EDTYPE, .text = "for both"},
-    {.note = "clash", .in = {{.kind = 'f', .shape = {1, {2}}}, {.kind = 'f', .shape = {1, {3}}}}, .status = TG_ESHAPE, .text = "axis 0 clashes"},
+    {.note = "clash",
+     .in = {{.kind = 'f', .shape = {1, {2}}}, {.kind = 'f', .shape = {1, {3}}}},
+     .status = TG_ESHAPE,
+     .text = "axis 0 clashes"},
     {.note = "one input", .in = {{.kind = 'f'}}, .status = TG_EARG, .text = "not 1"},
     {.note = NULL},
 };
 
 static const tg_op hypotenuse = {
-    .name = "hypotenuse", .formula = "y = (a^2 + b^2)^(1/2)", .source = "elementary", .min_in = 2, .max_in = 2, .infer = hypotenuse_infer,
-    .define = hypotenuse_define, .samples = hypotenuse_samples, .bad = hypotenuse_bad,
+    .name = "hypotenuse",
+    .formula = "y = (a^2 + b^2)^(1/2)",
+    .source = "elementary",
+    .min_in = 2,
+    .max_in = 2,
+    .infer = hypotenuse_infer,
+    .define = hypotenuse_define,
+    .samples = hypotenuse_samples,
+    .bad = hypotenuse_bad,
 };
 
 TEST(user_op, composition) { passes(&hypotenuse); }

@@ -19,7 +19,9 @@ static void print_row(const tg_op *op, const tg_op_report *r, int failures) {
     char one[32], two[32], narrow[32];
     printf("%-18s %-8s %7d %10s %10s %10s %7d  %s\n", op->name, "f32 f64", r->layouts, figure(r->worst_order1, one, sizeof one),
            figure(r->worst_order2, two, sizeof two), figure(r->worst_f32, narrow, sizeof narrow), r->cases,
-           failures < 0 ? "OUT OF MEMORY" : failures ? "FAILED" : "ok");
+           failures < 0 ? "OUT OF MEMORY"
+           : failures   ? "FAILED"
+                        : "ok");
     if (failures > 0) printf("    %s\n", r->first_failure);
     fflush(stdout);
 }
@@ -45,7 +47,8 @@ int main(int argc, char **argv) {
     int n = argc - 1 - verbose, passed = 0, failed = 0;
     long cases = 0;
     if (!names_are_ops(names, n)) return 2;
-    printf("Largest relative errors: gradients of order 1 and 2 against extrapolated difference quotients in f64, and f32 against f64.\n");
+    printf("Largest relative errors: gradients of order 1 and 2 against extrapolated difference quotients in f64, and f32 "
+           "against f64.\n");
     printf("%-18s %-8s %7s %10s %10s %10s %7s\n", "op", "dtypes", "layouts", "order 1", "order 2", "f32", "checks");
     for (int i = 0; i < tg_op_count(); i++) {
         const tg_op *op = tg_op_get(i);
