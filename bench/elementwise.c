@@ -32,7 +32,9 @@ static tg_tensor bcast_add(work *w, tg_tensor *xs) {
     return tg_sum(tg_add(xs[0], xs[1]), TG_ALL_AXES, false);
 }
 
-static tg_tensor weighted(work *w, tg_tensor y) { return tg_sum(tg_mul(y, tg_borrow(w->t, tg_f32(w->b, tg_shape_of(y)))), TG_ALL_AXES, false); }
+static tg_tensor weighted(work *w, tg_tensor y) {
+    return tg_sum(tg_mul(y, tg_borrow(w->t, tg_f32(w->b, tg_shape_of(y)))), TG_ALL_AXES, false);
+}
 
 static tg_tensor sum_lastdim(work *w, tg_tensor *xs) {
     xs[0] = tg_borrow(w->t, tg_f32(w->x, w->shape));
@@ -61,8 +63,14 @@ static void step(void *ctx) {
 static void time_case(const char *name, tg_tensor (*forward)(work *, tg_tensor *), int n, tg_shape shape, bool grad) {
     size_t numel = 1;
     for (int i = 0; i < shape.rank; i++) numel *= (size_t)shape.dims[i];
-    work w = {.t = bench_tape(), .shape = shape, .x = bench_floats(numel), .a = bench_floats(numel), .b = bench_floats(numel), .grad = grad,
-              .forward = forward, .n = n};
+    work w = {.t = bench_tape(),
+              .shape = shape,
+              .x = bench_floats(numel),
+              .a = bench_floats(numel),
+              .b = bench_floats(numel),
+              .grad = grad,
+              .forward = forward,
+              .n = n};
     bench_time(name, step, &w, 1, "us");
     bench_check(w.t);
     free(w.x);

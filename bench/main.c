@@ -23,8 +23,8 @@ static int ascending(const void *a, const void *b) {
 
 void bench_emit(const char *name, double *values, int n, const char *unit) {
     qsort(values, (size_t)n, sizeof *values, ascending);
-    printf("{\"name\": \"%s\", \"threads\": %d, \"median\": %.6g, \"min\": %.6g, \"unit\": \"%s\", \"repeats\": %d}\n", name, bench_threads,
-           values[n / 2], values[0], unit, n);
+    printf("{\"name\": \"%s\", \"threads\": %d, \"median\": %.6g, \"min\": %.6g, \"unit\": \"%s\", \"repeats\": %d}\n", name,
+           bench_threads, values[n / 2], values[0], unit, n);
     fflush(stdout);
 }
 
@@ -97,12 +97,16 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--first-gradient") == 0) bench_child();
     const char *pattern = ".*";
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--cases") == 0) pattern = argv[i + 1];
-        else if (strcmp(argv[i], "--threads") == 0) bench_threads = atoi(argv[i + 1]);
-        else return fprintf(stderr, "usage: bench [--cases REGEX] [--threads N]\n"), 2;
+        if (strcmp(argv[i], "--cases") == 0)
+            pattern = argv[i + 1];
+        else if (strcmp(argv[i], "--threads") == 0)
+            bench_threads = atoi(argv[i + 1]);
+        else
+            return fprintf(stderr, "usage: bench [--cases REGEX] [--threads N]\n"), 2;
     }
     regex_t re;
-    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) || bench_threads < 1) return fprintf(stderr, "bench: bad regular expression or number of threads\n"), 2;
+    if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) || bench_threads < 1)
+        return fprintf(stderr, "bench: bad regular expression or number of threads\n"), 2;
     const bench_case *const groups[] = {bench_overhead, bench_elementwise, bench_matmul, bench_models};
     int n = 0;
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) n += run_matching(groups[g], &re);

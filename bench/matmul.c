@@ -35,17 +35,23 @@ static void time_product(const char *name, tg_shape as, tg_shape bs, tg_shape gs
     tg_tape_free(w.t);
 }
 
-#define SQUARE(n)                                                                                                     \
+#define SQUARE(n)                                                                                                           \
     static void square_##n(const char *name) { time_product(name, TG_SHAPE(n, n), TG_SHAPE(n, n), TG_SHAPE(n, n), false); } \
-    static void square_##n##_grad(const char *name) { time_product(name, TG_SHAPE(n, n), TG_SHAPE(n, n), TG_SHAPE(n, n), true); }
+    static void square_##n##_grad(const char *name) {                                                                       \
+        time_product(name, TG_SHAPE(n, n), TG_SHAPE(n, n), TG_SHAPE(n, n), true);                                           \
+    }
 SQUARE(64)
 SQUARE(128)
 SQUARE(256)
 SQUARE(512)
 SQUARE(1024)
 
-static void batched(const char *name) { time_product(name, TG_SHAPE(32, 128, 64), TG_SHAPE(32, 64, 128), TG_SHAPE(32, 128, 128), true); }
-static void batched_nograd(const char *name) { time_product(name, TG_SHAPE(32, 128, 64), TG_SHAPE(32, 64, 128), TG_SHAPE(32, 128, 128), false); }
+static void batched(const char *name) {
+    time_product(name, TG_SHAPE(32, 128, 64), TG_SHAPE(32, 64, 128), TG_SHAPE(32, 128, 128), true);
+}
+static void batched_nograd(const char *name) {
+    time_product(name, TG_SHAPE(32, 128, 64), TG_SHAPE(32, 64, 128), TG_SHAPE(32, 128, 128), false);
+}
 
 /* The most that this CPU does: multiply-adds on registers only, in the widest vectors that the build was made for. */
 typedef float lanes __attribute__((vector_size(32)));
@@ -54,7 +60,8 @@ typedef float lanes __attribute__((vector_size(32)));
 #if defined(__x86_64__)
 __attribute__((target("avx2,fma")))
 #endif
-static void peak_loop(void *ctx) {
+static void
+peak_loop(void *ctx) {
     lanes acc[CHAINS], x = {1.0f, 1, 1, 1, 1, 1, 1, 1}, y = x * 1e-9f;
     for (int i = 0; i < CHAINS; i++) acc[i] = x * (float)i;
     for (int k = 0; k < 100000; k++)

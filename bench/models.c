@@ -67,7 +67,11 @@ static void mlp_step(void *ctx) {
 }
 
 static net mlp(int64_t batch, bool adam) {
-    net w = {.t = bench_tape(), .m = tg_model_new(1), .batch = batch, .x = bench_floats((size_t)batch * 784), .labels = malloc((size_t)batch * 4)};
+    net w = {.t = bench_tape(),
+             .m = tg_model_new(1),
+             .batch = batch,
+             .x = bench_floats((size_t)batch * 784),
+             .labels = malloc((size_t)batch * 4)};
     if (!w.labels) exit(1);
     for (int64_t i = 0; i < batch; i++) w.labels[i] = (int32_t)(bench_random() * 10);
     w.l[0] = tg_linear_new(w.m, "l1", 784, 256);

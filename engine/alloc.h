@@ -8,12 +8,13 @@
 
 /* 64-byte aligned; size 0 gives a pointer that can be freed. NULL when out of memory. */
 void *tg__alloc(size_t size);
-void *tg__calloc(size_t count, size_t size);         /* zeroed; checks the product */
+void *tg__calloc(size_t count, size_t size);              /* zeroed; checks the product */
 void *tg__realloc(void *p, size_t old_size, size_t size); /* NULL leaves p as it was */
 void tg__free(void *p);
 char *tg__strdup(const char *s);
 
-/* Grows *p, an array of `size`-byte elements with room for *cap, to hold at least `need`. False: out of memory, nothing changed. */
+/* Grows *p, an array of `size`-byte elements with room for *cap, to hold at least `need`. False: out of memory, nothing
+ * changed. */
 bool tg__grow(void *p, uint32_t *cap, uint64_t need, size_t size);
 
 /* Fault injection for tests: the n-th call from now fails (n >= 1; 0: never), and if `forever` every later one too.

@@ -19,11 +19,16 @@ static const void *value_of(tg_tape *t, uint32_t id, const char *op, const char 
 
 static double element(const void *data, tg_dtype d) {
     switch (d) {
-    case TG_F32: return *(const float *)data;
-    case TG_F64: return *(const double *)data;
-    case TG_I32: return *(const int32_t *)data;
-    case TG_I64: return (double)*(const int64_t *)data;
-    default: return *(const uint8_t *)data;
+    case TG_F32:
+        return *(const float *)data;
+    case TG_F64:
+        return *(const double *)data;
+    case TG_I32:
+        return *(const int32_t *)data;
+    case TG_I64:
+        return (double)*(const int64_t *)data;
+    default:
+        return *(const uint8_t *)data;
     }
 }
 
@@ -92,8 +97,8 @@ tg_status tg_read_at(const char *site, tg_tensor x, void *dst, size_t bytes) {
     char text[200];
     size_t have = (size_t)tg_numel(x) * tg_dtype_size(tg_dtype_of(x));
     if (!dst || bytes != have)
-        return tg__fail(t, TG_EARG, "read", site, t->scope, "the destination %s: %s takes %zu bytes, not %zu", dst ? "has another size" : "is NULL",
-                        tg__node_text(t, id, text, sizeof text), have, bytes);
+        return tg__fail(t, TG_EARG, "read", site, t->scope, "the destination %s: %s takes %zu bytes, not %zu",
+                        dst ? "has another size" : "is NULL", tg__node_text(t, id, text, sizeof text), have, bytes);
     const void *data = tg_data_at(site, x);
     if (data && bytes) memcpy(dst, data, bytes);
     return t->base.error.status;
@@ -108,8 +113,10 @@ tg_status tg_run_at(const char *site, tg_tape *t, const tg_tensor *outs, int n) 
     bool ok = true;
     for (int i = 0; i < n && ok; i++) ok = (ids[i] = tg__resolve(t, outs[i], "run", site, i)) != 0;
     if (ok && n) {
-        if (t->eager) tg__plain_run(t, ids, (uint32_t)n);
-        else tg__execute(t, TG__RUN, ids, (uint32_t)n, site);
+        if (t->eager)
+            tg__plain_run(t, ids, (uint32_t)n);
+        else
+            tg__execute(t, TG__RUN, ids, (uint32_t)n, site);
     }
     if (ids != few) tg__free(ids);
     return t->base.error.status;

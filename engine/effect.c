@@ -20,8 +20,9 @@ void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
     if (!id) return;
     char a[200], b[200];
     if (t->nodes[id].dtype != v->dtype || !tg_shape_equal(&tg__node_shape(t, id)->shape, &v->shape)) {
-        tg__fail(t, t->nodes[id].dtype != v->dtype ? TG_EDTYPE : TG_ESHAPE, "assign", site, t->scope, "%s is %s %s, the value %s", v->name,
-                 tg__shape_text(&v->shape, a, sizeof a), tg_dtype_name(v->dtype), tg__node_text(t, id, b, sizeof b));
+        tg__fail(t, t->nodes[id].dtype != v->dtype ? TG_EDTYPE : TG_ESHAPE, "assign", site, t->scope,
+                 "%s is %s %s, the value %s", v->name, tg__shape_text(&v->shape, a, sizeof a), tg_dtype_name(v->dtype),
+                 tg__node_text(t, id, b, sizeof b));
         return;
     }
     tg__var_slot *slot = tg__var_slot_of(t, v, true);
@@ -136,7 +137,8 @@ tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint
     for (uint32_t i = 0; i < t->n_effects && !s; i++) {
         const tg__effect *e = &t->effects[i];
         if (e->var->version != e->version)
-            s = tg__fail(t, TG_ECHANGED, "assign", e->site, 0, "%s was written by another tape after this one recorded its assignment", e->var->name);
+            s = tg__fail(t, TG_ECHANGED, "assign", e->site, 0,
+                         "%s was written by another tape after this one recorded its assignment", e->var->name);
     }
     if (s) tg__unlock(l);
     return s;

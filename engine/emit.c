@@ -1,5 +1,5 @@
-/* From scheduled groups to the steps of a plan: micro-ops on registers, the arrays that a block streams, the operands of kernels, and
- * the storage of every value that is kept in memory. */
+/* From scheduled groups to the steps of a plan: micro-ops on registers, the arrays that a block streams, the operands of
+ * kernels, and the storage of every value that is kept in memory. */
 #include "planner.h"
 
 #define CACHE_BYTES 24576 /* what the buffers of a block may take of the first-level cache */
@@ -7,13 +7,15 @@
 
 static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
 static const tg__shape_info *shape_of(const tg__planner *p, uint32_t x) { return tg__shape_at(p->t, p->nodes[x].shape); }
-static int64_t bytes_of(const tg__planner *p, uint32_t x) { return shape_of(p, x)->numel * (int64_t)tg_dtype_size(p->nodes[x].dtype); }
+static int64_t bytes_of(const tg__planner *p, uint32_t x) {
+    return shape_of(p, x)->numel * (int64_t)tg_dtype_size(p->nodes[x].dtype);
+}
 
 /* Appends to a table of the draft; the new entry's index, TG__NONE when out of memory. */
-#define APPEND(p, table, ...)                                                                                              \
-    (((p)->draft.n_##table < (p)->table##_cap ||                                                                           \
-      tg__grow(&(p)->draft.table, &(p)->table##_cap, (p)->draft.n_##table + 1, sizeof *(p)->draft.table))                  \
-         ? ((p)->draft.table[(p)->draft.n_##table] = __VA_ARGS__, (p)->draft.n_##table++)                                  \
+#define APPEND(p, table, ...)                                                                             \
+    (((p)->draft.n_##table < (p)->table##_cap ||                                                          \
+      tg__grow(&(p)->draft.table, &(p)->table##_cap, (p)->draft.n_##table + 1, sizeof *(p)->draft.table)) \
+         ? ((p)->draft.table[(p)->draft.n_##table] = __VA_ARGS__, (p)->draft.n_##table++)                 \
          : TG__NONE)
 
 /* ------------------------------------------------------------------ storage */
@@ -56,7 +58,8 @@ static bool add_operand(tg__planner *p, uint32_t x, uint32_t step, bool written)
     int64_t strides[TG_MAX_RANK] = {0}, offset = written ? 0 : tg__lnode_strides(p, x, &s->shape, strides);
     uint32_t storage = written ? p->nodes[x].storage : read_storage(p, x, step), at = TG__NONE;
     if (storage == TG__NONE) return false;
-    if (!written && !tg__is_packed(&s->shape, strides) && (at = add_strides(p, strides, s->shape.rank)) == TG__NONE) return false;
+    if (!written && !tg__is_packed(&s->shape, strides) && (at = add_strides(p, strides, s->shape.rank)) == TG__NONE)
+        return false;
     tg__operand_ref r = {storage, p->nodes[x].shape, at, offset * (int64_t)tg_dtype_size(p->nodes[x].dtype), p->nodes[x].dtype};
     return APPEND(p, operands, r) != TG__NONE;
 }
@@ -66,7 +69,11 @@ static bool add_unread_output(tg__planner *p, uint32_t x, uint32_t sibling, int 
     const tg__node *n = &p->t->nodes[sibling];
     const tg__shape_info *s = tg__shape_at(p->t, n->shape);
     bool keep = p->nodes[x].keep;
-    tg__storage st = {.ref = x, .output = (uint8_t)k, .cls = keep ? TG__ST_VALUE : TG__ST_POOL, .def = step, .last = step,
+    tg__storage st = {.ref = x,
+                      .output = (uint8_t)k,
+                      .cls = keep ? TG__ST_VALUE : TG__ST_POOL,
+                      .def = step,
+                      .last = step,
                       .bytes = s->numel * (int64_t)tg_dtype_size(n->dtype)};
     uint32_t storage = new_storage(p, st);
     if (storage == TG__NONE) return false;
@@ -84,7 +91,9 @@ static bool add_outputs(tg__planner *p, uint32_t x, uint32_t step) {
     for (int k = 0; k < n_out; k++) {
         uint32_t id = tg__sibling(p->t, p->live.ids[x], k), y = k ? live_number(p, id) : x;
         if (y != TG__NONE) y = p->nodes[y].same;
-        if (y == TG__NONE ? !add_unread_output(p, x, id, k, step) : made_storage(p, y, step) == TG__NONE || !add_operand(p, y, step, true)) return false;
+        if (y == TG__NONE ? !add_unread_output(p, x, id, k, step)
+                          : made_storage(p, y, step) == TG__NONE || !add_operand(p, y, step, true))
+            return false;
     }
     return true;
 }
@@ -99,7 +108,8 @@ static size_t scratch_of(tg__planner *p, const tg_op *op, const void *attr, cons
     for (uint32_t i = 0; i < n; i++) {
         const tg__operand_ref *r = &p->draft.operands[k->operands + i];
         const tg__shape_info *s = tg__shape_at(p->t, r->shape);
-        p->args[i] = (tg_operand){NULL, &s->shape, r->strides == TG__NONE ? s->strides : p->draft.strides + r->strides, s->numel, r->dtype};
+        p->args[i] = (tg_operand){NULL, &s->shape, r->strides == TG__NONE ? s->strides : p->draft.strides + r->strides,
+                                  s->numel, r->dtype};
     }
     return op->scratch(p->args, (int)k->n_in, p->args + k->n_in, attr, tg__threads(p->t));
 }
@@ -127,7 +137,8 @@ static bool emit_kernel(tg__planner *p, uint32_t x, uint32_t step) {
 
 static bool emit_pack(tg__planner *p, uint32_t x, uint32_t step) {
     uint32_t first = p->draft.n_operands, of = p->nodes[x].stream;
-    if (!add_operand(p, of, step, false) || made_storage(p, x, step) == TG__NONE || !add_operand(p, x, step, true)) return false;
+    if (!add_operand(p, of, step, false) || made_storage(p, x, step) == TG__NONE || !add_operand(p, x, step, true))
+        return false;
     if (p->draft.max_in < 2) p->draft.max_in = 2;
     uint32_t call = APPEND(p, kernels, (tg__kernel_call){first, 1, 1, 0});
     return call != TG__NONE && APPEND(p, steps, (tg__step){TG__PACK, call, of, 2 * bytes_of(p, x)}) != TG__NONE;
@@ -166,7 +177,8 @@ static uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
     tg__planner *p = w->p;
     const tg__shape_info *to = shape_of(p, c);
     size_t size = tg_dtype_size(p->nodes[x].dtype);
-    tg__stream s = {.storage = read_storage(p, x, w->step), .slot = TG__NONE, .shape = p->nodes[c].shape, .size = (uint8_t)size};
+    tg__stream s = {
+        .storage = read_storage(p, x, w->step), .slot = TG__NONE, .shape = p->nodes[c].shape, .size = (uint8_t)size};
     int64_t strides[TG_MAX_RANK] = {0};
     if (s.storage == TG__NONE) return TG__NONE;
     s.offset = tg__lnode_strides(p, x, &to->shape, strides) * (int64_t)size;
@@ -207,8 +219,8 @@ static void find_last_uses(block_work *w) {
     }
 }
 
-/* Registers are numbers into the table of addresses: streams, stored values and scratch slots each have their own. A scratch register
- * is marked by its slot: reg_slot in p->slots, TG__NONE for the others. */
+/* Registers are numbers into the table of addresses: streams, stored values and scratch slots each have their own. A scratch
+ * register is marked by its slot: reg_slot in p->slots, TG__NONE for the others. */
 static bool set_reg_slot(tg__planner *p, uint32_t reg, uint32_t slot) {
     if (!tg__grow(&p->slots, &p->slots_cap, (uint64_t)reg + 1, sizeof *p->slots)) return false;
     p->slots[reg] = slot;
@@ -238,7 +250,8 @@ static bool add_source_stream(block_work *w, uint32_t x, uint16_t *reg) {
     uint32_t storage = new_storage(p, (tg__storage){.ref = x, .cls = TG__ST_LEAF});
     *reg = (uint16_t)w->b.n_regs++;
     w->b.n_streams++;
-    return storage != TG__NONE && APPEND(p, streams, (tg__stream){.storage = storage, .slot = TG__NONE, .kind = TG__FIXED, .reg = *reg}) != TG__NONE;
+    return storage != TG__NONE &&
+           APPEND(p, streams, (tg__stream){.storage = storage, .slot = TG__NONE, .kind = TG__FIXED, .reg = *reg}) != TG__NONE;
 }
 
 static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) {
@@ -295,7 +308,9 @@ static bool emit_tail(block_work *w, uint32_t x) {
     tg__planner *p = w->p;
     const tg__node *n = node_at(p, x);
     uint32_t in = p->nodes[p->t->local[n->u.in[0]]].same;
-    tg__tail tail = {.fold = tg__kernels_get()->fold[n->op->fold - TG_FOLD_SUM][n->dtype], .partials = TG__NONE, .reg = p->nodes[p->nodes[in].src].reg,
+    tg__tail tail = {.fold = tg__kernels_get()->fold[n->op->fold - TG_FOLD_SUM][n->dtype],
+                     .partials = TG__NONE,
+                     .reg = p->nodes[p->nodes[in].src].reg,
                      .size = (uint8_t)tg_dtype_size(n->dtype)};
     if ((tail.storage = made_storage(p, x, w->step)) == TG__NONE) return false;
     w->b.n_tails++;
@@ -310,8 +325,10 @@ static void choose_chunk(block_work *w) {
     while (chunk * 2 <= most && chunk < TG__LONGEST_CHUNK) chunk *= 2;
     if (b->segment) {
         if (chunk < TG__FOLD_LEAF) chunk = TG__FOLD_LEAF;
-        if (b->segment <= chunk) chunk = chunk / b->segment * b->segment;
-        else b->pieces = (b->segment + chunk - 1) / chunk;
+        if (b->segment <= chunk)
+            chunk = chunk / b->segment * b->segment;
+        else
+            b->pieces = (b->segment + chunk - 1) / chunk;
     }
     b->chunk = b->numel < chunk ? b->numel : chunk;
     b->slot_bytes = (uint32_t)(((size_t)b->chunk * (w->max_size ? w->max_size : 4) + 63) & ~(size_t)63);
@@ -322,7 +339,11 @@ static bool add_partials(block_work *w) {
     if (!w->b.pieces) return true;
     int64_t leaves = (w->b.segment + TG__FOLD_LEAF - 1) / TG__FOLD_LEAF * (w->b.numel / w->b.segment);
     for (uint32_t i = 0; i < w->b.n_tails; i++) {
-        tg__storage s = {.ref = TG__NONE, .cls = TG__ST_POOL, .def = w->step, .last = w->step, .bytes = leaves * p->draft.tails[w->b.tails + i].size};
+        tg__storage s = {.ref = TG__NONE,
+                         .cls = TG__ST_POOL,
+                         .def = w->step,
+                         .last = w->step,
+                         .bytes = leaves * p->draft.tails[w->b.tails + i].size};
         if ((p->draft.tails[w->b.tails + i].partials = new_storage(p, s)) == TG__NONE) return false;
     }
     return true;
@@ -354,8 +375,12 @@ static void number_scratch(block_work *w) {
 static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
     const tg__group *g = &p->groups[group];
     block_work w = {.p = p, .step = step, .group = group};
-    w.b = (tg__block){.numel = g->numel, .segment = g->segment, .instrs = p->draft.n_instrs, .streams = p->draft.n_streams,
-                      .outs = p->draft.n_outs, .tails = p->draft.n_tails};
+    w.b = (tg__block){.numel = g->numel,
+                      .segment = g->segment,
+                      .instrs = p->draft.n_instrs,
+                      .streams = p->draft.n_streams,
+                      .outs = p->draft.n_outs,
+                      .tails = p->draft.n_tails};
     find_last_uses(&w);
     uint16_t at = 0;
     uint32_t most_regs = g->n_nodes * 5 + 8;
@@ -414,7 +439,8 @@ static bool emit_writes(tg__planner *p) {
             continue;
         }
         s->last = p->draft.n_steps;
-        uint32_t at = APPEND(p, operands, (tg__operand_ref){storage, p->nodes[e->value].shape, TG__NONE, 0, p->nodes[e->value].dtype});
+        uint32_t at =
+            APPEND(p, operands, (tg__operand_ref){storage, p->nodes[e->value].shape, TG__NONE, 0, p->nodes[e->value].dtype});
         uint32_t call = at == TG__NONE ? TG__NONE : APPEND(p, kernels, (tg__kernel_call){at, 1, 0, 0});
         if (call == TG__NONE || APPEND(p, steps, (tg__step){TG__WRITE, i, call, 2 * s->bytes}) == TG__NONE) return false;
     }
@@ -440,8 +466,8 @@ static uint16_t written_at(const tg__planner *p, uint32_t step, uint32_t storage
     return TG__NO_REG;
 }
 
-/* A new value is written straight into its variable where nothing can fail any more, nothing else keeps it, and the old value has been
- * read for the last time. */
+/* A new value is written straight into its variable where nothing can fail any more, nothing else keeps it, and the old
+ * value has been read for the last time. */
 static void choose_direct(tg__planner *p) {
     uint32_t last_fallible = 0;
     for (uint32_t i = 0; i < p->n_groups; i++)

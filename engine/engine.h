@@ -1,6 +1,7 @@
 /* engine/engine.h: what the files of the engine share.
  *
- * The road of a value: record.c writes a node; grad.c writes more of them; live.c collects the nodes that a run needs and the key
+ * The road of a value: record.c writes a node; grad.c writes more of them; live.c collects the nodes that a run needs and
+ * the key
  * of their structure; fuse.c and place.c make a plan of it, once per structure; run.c runs the plan. plain.c runs nodes one by
  * one without a plan: the truth that plans are held against. */
 #ifndef TG_ENGINE_H
@@ -51,7 +52,7 @@ const char *tg__lost_site(tg_tensor x); /* NULL if x is not one */
 typedef enum tg__node_flags {
     TG__KEEP = 1,     /* the user asked to keep the value */
     TG__WANT = 2,     /* the next step must compute it */
-    TG__IS_LEAF = 4,     /* has no inputs to compute: input, number, parameter, constant, held value */
+    TG__IS_LEAF = 4,  /* has no inputs to compute: input, number, parameter, constant, held value */
     TG__GRADIENT = 8, /* recorded by a derivative rule */
     TG__HELD = 16     /* survived a rewind; its id may be above its readers' */
 } tg__node_flags;
@@ -76,7 +77,8 @@ typedef struct tg__node {
 _Static_assert(sizeof(tg__node) == 64, "a node is one cache line");
 
 /* Leaves: descriptors without computation. */
-extern const tg_op tg__leaf_input, tg__leaf_borrow, tg__leaf_number, tg__leaf_var, tg__leaf_const, tg__leaf_value, tg__leaf_dummy;
+extern const tg_op tg__leaf_input, tg__leaf_borrow, tg__leaf_number, tg__leaf_var, tg__leaf_const, tg__leaf_value,
+    tg__leaf_dummy;
 /* The second and later outputs of a node: input 0 is the node of output 0. */
 extern const tg_op tg__op_output;
 /* Identity with a gradient of the user's: y, xs... */
@@ -141,7 +143,7 @@ struct tg_tape {
     tg__var_slot *var_slots; /* newest value of each variable read or assigned: a hash by uid */
     uint32_t var_slots_size, n_var_slots;
     uint64_t seed, stream, stream_base; /* random: stream_base moves on when a recording ends without an error */
-    bool failed; /* an error since the last reset */
+    bool failed;                        /* an error since the last reset */
     bool eager, check_finite, check_borrowed, debug_memory;
     int threads;
     /* effects */
@@ -151,14 +153,14 @@ struct tg_tape {
     tg_model *states;
     uint32_t n_states;
     /* values */
-    tg__arena *values; /* by mark level: inputs and kept values of the nodes recorded at that level */
+    tg__arena *values;      /* by mark level: inputs and kept values of the nodes recorded at that level */
     tg__mark_record *marks; /* level i + 1 begins at marks[i] */
     uint32_t n_marks, marks_cap, values_cap;
     uint32_t *held, n_held, held_cap; /* nodes whose data are blocks of their own */
     /* running */
     struct tg__planner *planner;
     tg__idset ids;
-    uint32_t *local;   /* by node id: its number in the current run or gradient */
+    uint32_t *local; /* by node id: its number in the current run or gradient */
     uint32_t local_cap;
     struct tg__grad_level *grad_levels; /* TG__GRAD_LEVELS of them, made when first needed */
     int grad_depth;
@@ -177,11 +179,13 @@ struct tg_tape {
 /* ------------------------------------------------------------------ errors of a tape (error.c) */
 
 /* Sets the tape's error if it has none. Every part may be NULL or 0; format is the text after "op: ". Returns the status. */
-tg_status tg__fail(tg_tape *t, tg_status status, const char *op, const char *site, uint32_t scope, const char *format, ...) TG_PRINTF(6, 7);
+tg_status tg__fail(tg_tape *t, tg_status status, const char *op, const char *site, uint32_t scope, const char *format, ...)
+    TG_PRINTF(6, 7);
 /* The same for an error that belongs to a node: op, site and scope are its, and its inputs' shapes are appended. */
 tg_status tg__fail_node(tg_tape *t, tg_status status, uint32_t id, const char *format, ...) TG_PRINTF(4, 5);
 tg_status tg__fail_nomem(tg_tape *t, const char *op, const char *site);
-void tg__error_set(tg__error *e, tg_status status, const char *op, const char *site, const char *scope, const char *format, va_list args);
+void tg__error_set(tg__error *e, tg_status status, const char *op, const char *site, const char *scope, const char *format,
+                   va_list args);
 
 /* "(3, 4) f32" into buf; returns buf. */
 char *tg__shape_text(const tg_shape *s, char *buf, size_t size);
@@ -191,7 +195,8 @@ char *tg__node_text(const tg_tape *t, uint32_t id, char *buf, size_t size);
 
 bool tg__shape_valid(const tg_shape *s, char *why, size_t size); /* rank, negative dimensions, overflow in bytes */
 uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s);        /* TG__NONE: out of memory */
-const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, tg_status *status); /* TG_EARG: missing or too large */
+const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr,
+                            tg_status *status); /* TG_EARG: missing or too large */
 void tg__packed_strides(const tg_shape *s, int64_t *strides);
 bool tg__is_packed(const tg_shape *s, const int64_t *strides);
 /* Strides that read an array of shape `from` as broadcast to `to`. */
@@ -202,7 +207,9 @@ void tg__interned_free(tg__interned *set);
 void tg__interned_clear(tg__interned *set);
 
 static inline const tg__shape_info *tg__shape_at(const tg_tape *t, uint32_t shape) { return t->shapes.items[shape]; }
-static inline const tg__shape_info *tg__node_shape(const tg_tape *t, uint32_t id) { return tg__shape_at(t, t->nodes[id].shape); }
+static inline const tg__shape_info *tg__node_shape(const tg_tape *t, uint32_t id) {
+    return tg__shape_at(t, t->nodes[id].shape);
+}
 
 /* ------------------------------------------------------------------ recording (record.c, leaf.c, effect.c) */
 
@@ -233,21 +240,24 @@ static inline bool tg__is_live_on(const tg_tape *t, tg_tensor x) {
 /* The node id of a handle on t; parameters are read. 0 and the tape's error if it is none. `which` is the operand's number. */
 uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which);
 tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n);
-uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape, tg_dtype dtype,
-                    const char *site); /* 0: out of memory */
+uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
+                    tg_dtype dtype, const char *site); /* 0: out of memory */
 tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n);
 tg_tensor tg__constant(tg_tape *t, int value, const tg_shape *shape, tg_dtype dtype); /* a symbolic zero or one */
 bool tg__is_constant(tg_tensor x, int value);
-tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape, tg_dtype dtype); /* a random source: next stream */
+tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape,
+                     tg_dtype dtype);                            /* a random source: next stream */
 uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site); /* newest value on this tape */
 tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add);
 bool tg__pending_number(tg_tape *t, const tg__var *v, double *value); /* the pending assignment of v is a number */
-bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);  /* likewise, an i64 input */
+bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);   /* likewise, an i64 input */
 int64_t tg__var_i64(const tg__var *v);
 
 bool tg__scopes_start(tg_tape *t);
 uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name);
-static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) { return scope < t->n_scopes ? t->scopes[scope].path : ""; }
+static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) {
+    return scope < t->n_scopes ? t->scopes[scope].path : "";
+}
 
 /* ------------------------------------------------------------------ gradients (grad.c) */
 
@@ -289,7 +299,7 @@ typedef enum tg__run_mode { TG__ASK, TG__RUN, TG__STEP } tg__run_mode;
 tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots, const char *site);
 tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots);
 tg_status tg__plain_step(tg_tape *t);
-bool tg__is_finite(const tg_tape *t, uint32_t id); /* the value of a node, where it is known */
+bool tg__is_finite(const tg_tape *t, uint32_t id);                       /* the value of a node, where it is known */
 tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots); /* the error that says where a NaN was born */
 void tg__planner_free(tg_tape *t);
 void tg__grad_free(tg_tape *t);
@@ -314,7 +324,8 @@ typedef struct tg__locks {
     int n;
 } tg__locks;
 tg_status tg__lock_shared(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n);
-tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves, uint32_t n); /* shared to exclusive, effects' models too */
+tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves,
+                          uint32_t n); /* shared to exclusive, effects' models too */
 void tg__unlock(tg__locks *l);
 void tg__commit(tg_tape *t); /* versions, effects done; the values are already written */
 tg_status tg__effects_check(tg_tape *t);

@@ -21,7 +21,8 @@ static void copy_text(char *dst, size_t size, const char *src) {
     dst[n] = 0;
 }
 
-void tg__error_set(tg__error *e, tg_status status, const char *op, const char *site, const char *scope, const char *format, va_list args) {
+void tg__error_set(tg__error *e, tg_status status, const char *op, const char *site, const char *scope, const char *format,
+                   va_list args) {
     if (e->status) return;
     e->status = status;
     e->site = site ? site : "";
@@ -41,7 +42,8 @@ static void trap_if_asked(void) {
     if (trap && *trap == '1') __builtin_trap();
 }
 
-static tg_status set(tg_tape *t, tg_status status, const char *op, const char *site, uint32_t scope, const char *format, va_list args) {
+static tg_status set(tg_tape *t, tg_status status, const char *op, const char *site, uint32_t scope, const char *format,
+                     va_list args) {
     if (!t->base.error.status) {
         if (!site && t->site_override) site = t->site_override;
         tg__error_set(&t->base.error, status, op, site, tg__scope_path(t, scope), format, args);
@@ -88,7 +90,8 @@ tg_status tg__fail_node(tg_tape *t, tg_status status, uint32_t id, const char *f
     const uint32_t *in = tg__inputs(t, n, &count);
     if (!(n->flags & TG__IS_LEAF) && !n->op->source_fn) {
         append(text, sizeof text, "; inputs");
-        for (uint32_t i = 0; i < count && i < 6; i++) append(text, sizeof text, "%s %s", i ? "," : "", tg__node_text(t, in[i], shape, sizeof shape));
+        for (uint32_t i = 0; i < count && i < 6; i++)
+            append(text, sizeof text, "%s %s", i ? "," : "", tg__node_text(t, in[i], shape, sizeof shape));
         if (count > 6) append(text, sizeof text, ", ... (%u)", count);
     }
     const char *gradient = n->flags & TG__GRADIENT ? " (recorded by a gradient)" : "";

@@ -1,7 +1,9 @@
 /* Fusing: one sweep over the live nodes, in recording order, that puts each into a group.
  *
- * An elementwise node joins a block if the block already makes or reads one of its inputs, runs over as many elements, and comes
- * after everything else that the node needs; else it begins a block. A reduction over trailing axes hangs on the block that makes its
+ * An elementwise node joins a block if the block already makes or reads one of its inputs, runs over as many elements, and
+ * comes
+ * after everything else that the node needs; else it begins a block. A reduction over trailing axes hangs on the block that
+ * makes its
  * input. Views are no work: their readers read the viewed memory. Groups are numbered so that each needs only earlier ones. */
 #include "planner.h"
 
@@ -34,7 +36,8 @@ int64_t tg__lnode_strides(const tg__planner *p, uint32_t x, const tg_shape *to, 
 /* ------------------------------------------------------------------ groups */
 
 static uint32_t new_group(tg__planner *p, tg__group_kind kind, uint32_t node, int64_t numel) {
-    if (p->n_groups >= p->groups_cap && !tg__grow(&p->groups, &p->groups_cap, p->n_groups + 1, sizeof *p->groups)) return TG__NONE;
+    if (p->n_groups >= p->groups_cap && !tg__grow(&p->groups, &p->groups_cap, p->n_groups + 1, sizeof *p->groups))
+        return TG__NONE;
     p->groups[p->n_groups] = (tg__group){.kind = (uint8_t)kind, .node = node, .last = node, .n_nodes = 1, .numel = numel};
     p->nodes[node].group = p->n_groups;
     p->nodes[node].next = TG__NONE;
@@ -62,8 +65,16 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
     if (p->nodes[x].pack != TG__NONE) return p->nodes[x].pack;
     uint32_t copy = p->n_nodes++;
     tg__lnode *n = &p->nodes[copy], *of = &p->nodes[x];
-    *n = (tg__lnode){.same = copy, .src = copy, .view = TG__NONE, .pack = TG__NONE, .storage = TG__NONE, .shape = of->shape,
-                     .seen_in = TG__NONE, .kind = TG__L_PACK, .dtype = of->dtype, .stored = true};
+    *n = (tg__lnode){.same = copy,
+                     .src = copy,
+                     .view = TG__NONE,
+                     .pack = TG__NONE,
+                     .storage = TG__NONE,
+                     .shape = of->shape,
+                     .seen_in = TG__NONE,
+                     .kind = TG__L_PACK,
+                     .dtype = of->dtype,
+                     .stored = true};
     n->stream = x; /* what is copied */
     if (new_group(p, TG__G_PACK, copy, numel_of(p, copy)) == TG__NONE) return TG__NONE;
     p->nodes[x].pack = copy;
@@ -82,7 +93,8 @@ static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->
 
 static bool equal_nodes(const tg__planner *p, uint32_t a, uint32_t b) {
     const tg__node *x = node_at(p, a), *y = node_at(p, b);
-    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output) return false;
+    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output)
+        return false;
     uint32_t n, m;
     const uint32_t *in = tg__inputs(p->t, x, &n), *jn = tg__inputs(p->t, y, &m);
     if (n != m) return false;
@@ -165,7 +177,8 @@ static bool fuse_view(tg__planner *p, uint32_t x, const tg__node *node) {
 static bool in_register(const tg__planner *p, uint32_t x, uint32_t g, int64_t numel) {
     const tg__lnode *n = &p->nodes[x];
     uint32_t src = n->src;
-    return n->view == TG__NONE && p->nodes[src].group == g && p->nodes[src].kind == TG__L_MICRO && numel_of(p, src) == numel && numel_of(p, x) == numel;
+    return n->view == TG__NONE && p->nodes[src].group == g && p->nodes[src].kind == TG__L_MICRO && numel_of(p, src) == numel &&
+           numel_of(p, x) == numel;
 }
 
 typedef struct inputs {
@@ -241,7 +254,9 @@ static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
     if (g == TG__NONE || numel == 0 || !in_register(p, in, g, numel) || p->groups[g].n_nodes >= MAX_MICRO_OPS) return false;
     int64_t segment = trailing_segment(&tg__shape_at(p->t, p->nodes[in].shape)->shape, &attr->axes);
     tg__group *b = &p->groups[g];
-    if (!segment || (b->segment && b->segment != segment) || !tg__kernels_get()->fold[node->op->fold - TG_FOLD_SUM][node->dtype]) return false;
+    if (!segment || (b->segment && b->segment != segment) ||
+        !tg__kernels_get()->fold[node->op->fold - TG_FOLD_SUM][node->dtype])
+        return false;
     b->segment = segment;
     join(p, g, x);
     p->nodes[x].kind = TG__L_TAIL;
@@ -256,7 +271,9 @@ static bool kernel_takes(const tg__planner *p, const tg_op *op, uint32_t x) {
     return lies_packed(p, x);
 }
 
-uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x) { return kernel_takes(p, op, x) ? x : p->nodes[x].pack; }
+uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x) {
+    return kernel_takes(p, op, x) ? x : p->nodes[x].pack;
+}
 
 static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
     uint32_t count;
@@ -283,8 +300,16 @@ static bool start_nodes(tg__planner *p) {
     p->n_groups = p->n_views = 0;
     for (uint32_t i = 0; i < l->n; i++) {
         const tg__node *n = node_at(p, i);
-        p->nodes[i] = (tg__lnode){.same = i, .src = i, .view = TG__NONE, .group = TG__NONE, .pack = TG__NONE, .storage = TG__NONE, .shape = n->shape,
-                                  .seen_in = TG__NONE, .kind = TG__L_LEAF, .dtype = n->dtype};
+        p->nodes[i] = (tg__lnode){.same = i,
+                                  .src = i,
+                                  .view = TG__NONE,
+                                  .group = TG__NONE,
+                                  .pack = TG__NONE,
+                                  .storage = TG__NONE,
+                                  .shape = n->shape,
+                                  .seen_in = TG__NONE,
+                                  .kind = TG__L_LEAF,
+                                  .dtype = n->dtype};
     }
     return true;
 }

@@ -1,7 +1,7 @@
 /* Gradients are graph: the chain rule, recorded on the same tape.
  *
- * Only the nodes on a path from a wanted tensor to the root are visited, in falling order of their ids. Each node's cotangent is
- * the sum of the parts that its readers gave; then its rule records the parts of its inputs. */
+ * Only the nodes on a path from a wanted tensor to the root are visited, in falling order of their ids. Each node's
+ * cotangent is the sum of the parts that its readers gave; then its rule records the parts of its inputs. */
 #include "planner.h"
 
 struct tg_vjp_state {
@@ -79,7 +79,8 @@ static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowe
     return ok && reserve_level(l);
 }
 
-/* REACHED: the value depends on an x, or is one. INSIDE: the node of several outputs does by its inputs, so that all of them do. */
+/* REACHED: the value depends on an x, or is one. INSIDE: the node of several outputs does by its inputs, so that all of them
+ * do. */
 enum { REACHED = 1, INSIDE = 2 };
 
 static bool input_reaches(const tg_tape *t, const tg__grad_level *l, const tg__node *node) {
@@ -112,8 +113,10 @@ static bool add_part(tg__grad_level *l, uint32_t number, uint32_t id, uint32_t r
     if (l->n_parts >= l->parts_cap && !tg__grow(&l->parts, &l->parts_cap, l->n_parts + 1, sizeof *l->parts)) return false;
     uint32_t p = l->n_parts++;
     l->parts[p] = (tg__grad_part){id, TG__NONE, region};
-    if (l->head[number] == TG__NONE) l->head[number] = p;
-    else l->parts[l->tail[number]].next = p;
+    if (l->head[number] == TG__NONE)
+        l->head[number] = p;
+    else
+        l->parts[l->tail[number]].next = p;
     l->tail[number] = p;
     return true;
 }
@@ -124,57 +127,82 @@ typedef struct part_list {
     uint32_t n;
 } part_list;
 
-/* Merges the parts that are outputs of one op which can sum itself, such as products, into the place of the first. */
-static tg_status merge_sums(tg_tape *t, part_list *p) {
-    const tg_op *op = NULL;
-    uint32_t n = 0, first = 0;
+/* A whole part that is the output of an op which can sum itself, such as a product: that op, else NULL. */
+static const tg_op *summing_op(const tg_tape *t, const part_list *p, uint32_t i) {
+    const tg__node *n = &t->nodes[p->ids[i]];
+    return p->regions[i] == TG__NONE && n->flags & TG__GRADIENT && n->op->sum ? n->op : NULL;
+}
+
+/* The nodes of one op among the parts, as the op's `sum` takes them. */
+typedef struct summands {
+    const tg_op *op;
+    const tg_tensor **in;
+    const void **attr;
+    int *n_in;
+    tg_tensor *handles;
+    uint32_t n, first, total;
+} summands;
+
+static void count_summands(const tg_tape *t, const part_list *p, summands *s) {
     for (uint32_t i = 0; i < p->n; i++) {
-        const tg__node *node = &t->nodes[p->ids[i]];
-        if (p->regions[i] != TG__NONE || !node->op->sum || !(node->flags & TG__GRADIENT)) continue;
-        if (!op) {
-            op = node->op;
-            first = i;
+        const tg_op *op = summing_op(t, p, i);
+        if (!op || (s->op && op != s->op)) continue;
+        if (!s->op) {
+            s->op = op;
+            s->first = i;
         }
-        n += node->op == op;
-    }
-    if (n < 2) return TG_OK;
-    const tg_tensor **in = tg__calloc(n, sizeof *in);
-    int *n_in = tg__calloc(n, sizeof *n_in);
-    const void **attr = tg__calloc(n, sizeof *attr);
-    uint32_t total = 0, k = 0;
-    for (uint32_t i = 0; i < p->n; i++) {
         uint32_t count;
         tg__inputs(t, &t->nodes[p->ids[i]], &count);
-        if (p->regions[i] == TG__NONE && t->nodes[p->ids[i]].op == op) total += count;
+        s->total += count;
+        s->n++;
     }
-    tg_tensor *handles = tg__calloc(total ? total : 1, sizeof *handles), merged = {0};
-    bool ok = in && n_in && attr && handles;
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < p->n && ok; i++) {
-        const tg__node *node = &t->nodes[p->ids[i]];
-        if (p->regions[i] != TG__NONE || node->op != op) continue;
+}
+
+static bool list_summands(const tg_tape *t, const part_list *p, summands *s) {
+    s->in = tg__calloc(s->n, sizeof *s->in);
+    s->n_in = tg__calloc(s->n, sizeof *s->n_in);
+    s->attr = tg__calloc(s->n, sizeof *s->attr);
+    s->handles = tg__calloc(s->total + 1, sizeof *s->handles);
+    if (!s->in || !s->n_in || !s->attr || !s->handles) return false;
+    uint32_t k = 0, at = 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (summing_op(t, p, i) != s->op) continue;
         uint32_t count;
-        const uint32_t *ids = tg__inputs(t, node, &count);
-        in[k] = handles + at;
-        n_in[k] = (int)count;
-        attr[k++] = node->attr;
-        for (uint32_t j = 0; j < count; j++) handles[at++] = tg__handle(t, ids[j]);
+        const uint32_t *ids = tg__inputs(t, &t->nodes[p->ids[i]], &count);
+        s->in[k] = s->handles + at;
+        s->n_in[k] = (int)count;
+        s->attr[k++] = t->nodes[p->ids[i]].attr;
+        for (uint32_t j = 0; j < count; j++) s->handles[at++] = tg__handle(t, ids[j]);
     }
-    if (ok) merged = op->sum(in, n_in, attr, (int)n);
-    tg__free(handles);
-    tg__free(attr);
-    tg__free(n_in);
-    tg__free(in);
-    if (!ok) return tg__fail_nomem(t, op->name, NULL);
-    if (t->base.error.status || tg__is_none(merged)) return t->base.error.status;
+    return true;
+}
+
+/* The merged node takes the place of the first summand. */
+static void replace_summands(const tg_tape *t, part_list *p, const summands *s, uint32_t merged) {
     uint32_t left = 0;
     for (uint32_t i = 0; i < p->n; i++) {
-        if (i != first && p->regions[i] == TG__NONE && t->nodes[p->ids[i]].op == op && t->nodes[p->ids[i]].flags & TG__GRADIENT) continue;
-        p->ids[left] = i == first ? merged.id : p->ids[i];
+        if (i != s->first && summing_op(t, p, i) == s->op) continue;
+        p->ids[left] = i == s->first ? merged : p->ids[i];
         p->regions[left++] = p->regions[i];
     }
     p->n = left;
-    return TG_OK;
+}
+
+/* Merges the parts that are outputs of one op which can sum itself. */
+static tg_status merge_sums(tg_tape *t, part_list *p) {
+    summands s = {0};
+    count_summands(t, p, &s);
+    if (s.n < 2) return TG_OK;
+    tg_tensor merged = {0};
+    bool ok = list_summands(t, p, &s);
+    if (ok) merged = s.op->sum(s.in, s.n_in, s.attr, (int)s.n);
+    tg__free(s.handles);
+    tg__free(s.attr);
+    tg__free(s.n_in);
+    tg__free(s.in);
+    if (!ok) return tg__fail_nomem(t, s.op->name, NULL);
+    if (!t->base.error.status && !tg__is_none(merged)) replace_summands(t, p, &s, merged.id);
+    return t->base.error.status;
 }
 
 static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t id) {
@@ -230,7 +258,8 @@ static uint32_t needed_input(const tg_vjp_args *v, int input) {
     const struct tg_vjp_state *s = v->state;
     if (input < 0 || input >= v->n_in) return TG__NONE;
     uint32_t number = number_of(s->level, v->in[input].id);
-    return number != TG__NONE && s->level->reach[number] && tg_dtype_is_float(s->t->nodes[v->in[input].id].dtype) ? number : TG__NONE;
+    return number != TG__NONE && s->level->reach[number] && tg_dtype_is_float(s->t->nodes[v->in[input].id].dtype) ? number
+                                                                                                                  : TG__NONE;
 }
 
 bool tg_vjp_needs(const tg_vjp_args *v, int input) { return needed_input(v, input) != TG__NONE; }
@@ -249,7 +278,8 @@ void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
     tg_tape *t = s->t;
     uint32_t number = needed_input(v, input);
     if (number == TG__NONE || t->base.error.status) return;
-    uint32_t id = tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    uint32_t id =
+        tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
     if (!id) return;
     uint32_t target = v->in[input].id;
     bool broadcasts = t->nodes[s->id].op->micro != NULL;
@@ -280,7 +310,8 @@ void tg_vjp_give_region(tg_vjp_args *v, int input, tg_tensor cotangent, const in
     bool ok = whole->rank == part->rank;
     for (int a = 0; a < whole->rank && ok; a++) {
         int64_t last = start[a] + (part->dims[a] - 1) * step[a];
-        ok = step[a] != 0 && (part->dims[a] == 0 || (start[a] >= 0 && start[a] < whole->dims[a] && last >= 0 && last < whole->dims[a]));
+        ok = step[a] != 0 &&
+             (part->dims[a] == 0 || (start[a] >= 0 && start[a] < whole->dims[a] && last >= 0 && last < whole->dims[a]));
     }
     if (!ok) {
         tg__fail_node(t, TG_EINTERNAL, s->id, "the derivative rule gave a region outside of input %d", input);
@@ -348,9 +379,12 @@ static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *
     t->site_override = t->nodes[id].site;
     t->scope = t->nodes[id].scope;
     t->flags_override = TG__GRADIENT;
-    if (op->vjp) op->vjp(v);
-    else if (op->define) vjp_by_definition(t, v);
-    else tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
+    if (op->vjp)
+        op->vjp(v);
+    else if (op->define)
+        vjp_by_definition(t, v);
+    else
+        tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
     t->site_override = site;
     t->scope = scope;
     t->flags_override = flags;
@@ -419,8 +453,9 @@ static uint32_t lowest_id(const tg_tape *t, const uint32_t *xs, int n) {
 
 static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, int n, uint32_t *gs) {
     tg__grad_level *l = enter(t);
-    if (!l) return tg__fail(t, t->grad_depth == TG__GRAD_LEVELS ? TG_ENOGRAD : TG_ENOMEM, "grad", NULL, t->scope,
-                            t->grad_depth == TG__GRAD_LEVELS ? "definitions are nested too deeply" : "out of memory");
+    if (!l)
+        return tg__fail(t, t->grad_depth == TG__GRAD_LEVELS ? TG_ENOGRAD : TG_ENOMEM, "grad", NULL, t->scope,
+                        t->grad_depth == TG__GRAD_LEVELS ? "definitions are nested too deeply" : "out of memory");
     tg_status s = collect(t, l, r, lowest_id(t, xs, n)) ? run_rules(t, l, r, xs, n, gs) : tg__fail_nomem(t, "grad", NULL);
     leave(t);
     return s;
@@ -461,8 +496,8 @@ static uint32_t resolve_x(tg_tape *t, uint32_t y, tg_tensor x, const char *site,
         const tg__effect *e = &t->effects[i];
         if (e->var != v || e->target == TG__NONE || !is_ancestor(t, y, e->target)) continue;
         if (!is_ancestor(t, y, newest)) return e->target;
-        tg__fail(t, TG_EARG, "grad", site, t->scope, "y reads %s both before and after its assignment: take a handle with tg_on for the one you mean",
-                 v->name);
+        tg__fail(t, TG_EARG, "grad", site, t->scope,
+                 "y reads %s both before and after its assignment: take a handle with tg_on for the one you mean", v->name);
         return 0;
     }
     return newest;
@@ -472,8 +507,9 @@ static tg_status no_path(request *q, int i) {
     char text[200];
     tg_tape *t = q->t;
     const tg__node *n = &t->nodes[q->xs[i]];
-    return tg__fail(t, TG_ENOGRAD, "grad", q->site, t->scope, "y does not depend on x number %d, the %s%s%s %s recorded at %s", i, n->op->name,
-                    n->op == &tg__leaf_var ? " " : "", n->op == &tg__leaf_var ? ((const tg__var *)n->attr)->name : "",
+    return tg__fail(t, TG_ENOGRAD, "grad", q->site, t->scope, "y does not depend on x number %d, the %s%s%s %s recorded at %s",
+                    i, n->op->name, n->op == &tg__leaf_var ? " " : "",
+                    n->op == &tg__leaf_var ? ((const tg__var *)n->attr)->name : "",
                     tg__node_text(t, q->xs[i], text, sizeof text), n->site ? n->site : "?");
 }
 
@@ -530,11 +566,13 @@ static bool arguments_ok(tg_tape *t, const char *site, const void *xs, const voi
 
 static bool is_float_node(tg_tape *t, uint32_t id, const char *site, const char *what) {
     if (tg_dtype_is_float(t->nodes[id].dtype)) return true;
-    tg__fail(t, TG_EDTYPE, "grad", site, t->scope, "%s is %s: only f32 and f64 have derivatives", what, tg_dtype_name(t->nodes[id].dtype));
+    tg__fail(t, TG_EDTYPE, "grad", site, t->scope, "%s is %s: only f32 and f64 have derivatives", what,
+             tg_dtype_name(t->nodes[id].dtype));
     return false;
 }
 
-static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, const tg_tensor *xs, int n, tg_tensor *gs, missing missing) {
+static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, const tg_tensor *xs, int n, tg_tensor *gs,
+                     missing missing) {
     tg_tape *t = tg_tape_of(y);
     poison_all(t, gs, n);
     if (!t) return TG_EARG;
@@ -548,12 +586,13 @@ static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, 
         uint32_t id = tg__resolve(t, *cotangent, "vjp", site, 1);
         if (!id) return t->base.error.status;
         if (!tg_shape_equal(&tg__node_shape(t, id)->shape, &shape) || t->nodes[id].dtype != t->nodes[root].dtype)
-            return tg__fail(t, TG_ESHAPE, "vjp", site, t->scope, "the cotangent is %s, y is %s", tg__node_text(t, id, text, sizeof text),
-                            tg__node_text(t, root, other, sizeof other));
+            return tg__fail(t, TG_ESHAPE, "vjp", site, t->scope, "the cotangent is %s, y is %s",
+                            tg__node_text(t, id, text, sizeof text), tg__node_text(t, root, other, sizeof other));
         g = tg__handle(t, id);
     } else {
         if (tg__node_shape(t, root)->numel != 1)
-            return tg__fail(t, TG_ESHAPE, "grad", site, t->scope, "y must have one element, it is %s: give a cotangent with tg_vjp",
+            return tg__fail(t, TG_ESHAPE, "grad", site, t->scope,
+                            "y must have one element, it is %s: give a cotangent with tg_vjp",
                             tg__node_text(t, root, text, sizeof text));
         g = tg__constant(t, 1, &shape, t->nodes[root].dtype);
     }
@@ -586,8 +625,8 @@ tg_status tg_vjp_at(const char *site, tg_tensor y, tg_tensor cotangent, const tg
 }
 
 /* Several roots at once: the sum over i of the derivative of ys[i] with cotangent cs[i]. */
-static tg_status vjp_of_sum(const char *site, tg_tape *t, const tg_tensor *ys, const tg_tensor *cs, int n_roots, const tg_tensor *xs, int n,
-                            tg_tensor *gs) {
+static tg_status vjp_of_sum(const char *site, tg_tape *t, const tg_tensor *ys, const tg_tensor *cs, int n_roots,
+                            const tg_tensor *xs, int n, tg_tensor *gs) {
     poison_all(t, gs, n);
     uint32_t *ids = tg__alloc((size_t)(n_roots ? n_roots : 1) * sizeof *ids);
     request q;
@@ -646,7 +685,8 @@ tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg
     if (n) memcpy(vs, dxs, (size_t)n * sizeof *vs);
     if (tangents_fit(t, "jvp", site, xs, vs, n)) {
         tg_tensor u = dummy_like(t, y, site);
-        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, MISSING_IS_ZERO)) vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
+        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, MISSING_IS_ZERO))
+            vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
     }
     tg__free(gs);
     return t->base.error.status ? tg__poison(t) : result;
@@ -656,7 +696,8 @@ tg_status tg_hvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg
     tg_tape *t = tg_tape_of(y);
     poison_all(t, hs, n);
     if (!t) return TG_EARG;
-    if (t->base.error.status || !arguments_ok(t, site, xs, hs, n) || !arguments_ok(t, site, vs, hs, n)) return t->base.error.status;
+    if (t->base.error.status || !arguments_ok(t, site, xs, hs, n) || !arguments_ok(t, site, vs, hs, n))
+        return t->base.error.status;
     tg_tensor *gs = tg__calloc((size_t)(n ? n : 1) * 3, sizeof *gs);
     if (!gs) return tg__fail_nomem(t, "hvp", site);
     tg_tensor *tangents = gs + n, *named = gs + 2 * n;
@@ -690,7 +731,8 @@ typedef struct custom_attr {
     void *user;
 } custom_attr;
 
-static const tg_field custom_fields[] = {{"fn", TG_FIELD_PTR, offsetof(custom_attr, fn)}, {"user", TG_FIELD_PTR, offsetof(custom_attr, user)}, {0}};
+static const tg_field custom_fields[] = {
+    {"fn", TG_FIELD_PTR, offsetof(custom_attr, fn)}, {"user", TG_FIELD_PTR, offsetof(custom_attr, user)}, {0}};
 
 static tg_status custom_infer(tg_infer *f) {
     f->shape[0] = *f->in_shape[0];
@@ -711,8 +753,15 @@ static void custom_vjp(tg_vjp_args *v) {
         if (!tg__is_none(gs[i - 1])) tg_vjp_give(v, i, gs[i - 1]);
 }
 
-const tg_op tg__op_custom = {.name = "custom_grad", .formula = "y, with a gradient given by the user", .min_in = 1, .max_in = 16,
-                             .attr_size = sizeof(custom_attr), .fields = custom_fields, .infer = custom_infer, .view = custom_view, .vjp = custom_vjp};
+const tg_op tg__op_custom = {.name = "custom_grad",
+                             .formula = "y, with a gradient given by the user",
+                             .min_in = 1,
+                             .max_in = 16,
+                             .attr_size = sizeof(custom_attr),
+                             .fields = custom_fields,
+                             .infer = custom_infer,
+                             .view = custom_view,
+                             .vjp = custom_vjp};
 
 tg_tensor tg_custom_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user) {
     tg_tape *t = tg_tape_of(y);

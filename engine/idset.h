@@ -1,5 +1,5 @@
-/* engine/idset.h: a set of node numbers that gives back its largest member: a bitmap with summary levels above it, so that adding
- * and taking cost a few instructions however long the tape is. It is empty again when the last member was taken. */
+/* engine/idset.h: a set of node numbers that gives back its largest member: a bitmap with summary levels above it, so that
+ * adding and taking cost a few instructions however long the tape is. It is empty again when the last member was taken. */
 #ifndef TG_IDSET_H
 #define TG_IDSET_H
 

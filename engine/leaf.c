@@ -9,11 +9,12 @@ const tg_op tg__leaf_input = {.name = "input", .n_out = 1};
 const tg_op tg__leaf_borrow = {.name = "borrow", .label = "input", .n_out = 1};
 const tg_op tg__leaf_number = {.name = "number", .n_out = 1};
 const tg_op tg__leaf_var = {.name = "parameter", .n_out = 1};
-const tg_op tg__leaf_const = {.name = "constant", .n_out = 1}; /* u.num[0] is 0 or 1; its data are one element, broadcast */
-const tg_op tg__leaf_value = {.name = "value", .n_out = 1};    /* kept over a rewind */
-const tg_op tg__leaf_dummy = {.name = "cotangent", .n_out = 1};/* stands for a value that nothing depends on (tg_jvp) */
+const tg_op tg__leaf_const = {.name = "constant", .n_out = 1};  /* u.num[0] is 0 or 1; its data are one element, broadcast */
+const tg_op tg__leaf_value = {.name = "value", .n_out = 1};     /* kept over a rewind */
+const tg_op tg__leaf_dummy = {.name = "cotangent", .n_out = 1}; /* stands for a value that nothing depends on (tg_jvp) */
 
-static uint32_t new_leaf(tg_tape *t, const tg_op *op, const void *attr, const tg_shape *shape, tg_dtype dtype, const char *site) {
+static uint32_t new_leaf(tg_tape *t, const tg_op *op, const void *attr, const tg_shape *shape, tg_dtype dtype,
+                         const char *site) {
     uint32_t s = tg__shape_intern(t, shape);
     uint32_t id = s == TG__NONE ? 0 : tg__record(t, op, attr, NULL, 0, s, dtype, site);
     if (!id) {
@@ -64,15 +65,19 @@ tg_tensor tg_borrow_at(const char *site, tg_tape *t, tg_array a) {
     uint32_t id = new_leaf(t, &tg__leaf_borrow, NULL, &a.shape, a.dtype, site);
     if (!id) return tg__poison(t);
     t->nodes[id].data = (void *)(uintptr_t)a.data;
-    if (!a.data) t->nodes[id].data = t->nodes[id].u.num; /* no elements */
-    else if (t->check_borrowed) t->nodes[id].u.num[0] = XXH3_64bits(a.data, (size_t)tg_shape_numel(&a.shape) * tg_dtype_size(a.dtype));
+    if (!a.data)
+        t->nodes[id].data = t->nodes[id].u.num; /* no elements */
+    else if (t->check_borrowed)
+        t->nodes[id].u.num[0] = XXH3_64bits(a.data, (size_t)tg_shape_numel(&a.shape) * tg_dtype_size(a.dtype));
     return tg__handle(t, id);
 }
 
 static void store_number(uint64_t *num, double value, tg_dtype dtype) {
     float f = (float)value;
-    if (dtype == TG_F32) memcpy(num, &f, sizeof f);
-    else memcpy(num, &value, sizeof value);
+    if (dtype == TG_F32)
+        memcpy(num, &f, sizeof f);
+    else
+        memcpy(num, &value, sizeof value);
 }
 
 tg_tensor tg_scalar_at(const char *site, tg_tape *t, double value, tg_dtype dtype) {
@@ -91,11 +96,20 @@ tg_tensor tg_scalar_at(const char *site, tg_tape *t, double value, tg_dtype dtyp
 
 static void store_constant(void *element, int value, tg_dtype dtype) {
     switch (dtype) {
-    case TG_F32: *(float *)element = (float)value; break;
-    case TG_F64: *(double *)element = value; break;
-    case TG_I32: *(int32_t *)element = value; break;
-    case TG_I64: *(int64_t *)element = value; break;
-    default: *(uint8_t *)element = (uint8_t)value;
+    case TG_F32:
+        *(float *)element = (float)value;
+        break;
+    case TG_F64:
+        *(double *)element = value;
+        break;
+    case TG_I32:
+        *(int32_t *)element = value;
+        break;
+    case TG_I64:
+        *(int64_t *)element = value;
+        break;
+    default:
+        *(uint8_t *)element = (uint8_t)value;
     }
 }
 

@@ -30,7 +30,8 @@ static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t 
         live->ids[live->n++] = id;
         const tg__node *n = &t->nodes[id];
         if (past_values ? n->flags & TG__IS_LEAF : is_leaf(n)) {
-            if (live->n_leaves >= live->leaves_cap) ok = tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves);
+            if (live->n_leaves >= live->leaves_cap)
+                ok = tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves);
             if (ok) live->leaves[live->n_leaves++] = id;
             continue;
         }
@@ -55,7 +56,9 @@ bool tg__live_ancestors(tg_tape *t, tg__live *live, const uint32_t *roots, uint3
 /* ------------------------------------------------------------------ key */
 
 static inline uint64_t *leaf_words(uint64_t *w, const tg__node *n) {
-    const tg_op *op = n->op == &tg__leaf_const || n->op == &tg__leaf_number ? n->op : n->op == &tg__leaf_var ? &tg__leaf_var : &tg__leaf_value;
+    const tg_op *op = n->op == &tg__leaf_const || n->op == &tg__leaf_number ? n->op
+                      : n->op == &tg__leaf_var                              ? &tg__leaf_var
+                                                                            : &tg__leaf_value;
     *w++ = (uint64_t)(uintptr_t)op;
     *w++ = (uint64_t)n->shape << 32 | (uint64_t)n->dtype << 8 | (n->flags & (TG__KEEP | TG__WANT));
     *w++ = op == &tg__leaf_const ? (uint64_t)(uintptr_t)n->attr : 0;
@@ -66,7 +69,8 @@ static inline uint64_t *node_words(const tg_tape *t, uint64_t *w, const tg__node
     uint32_t count;
     const uint32_t *in = tg__inputs(t, n, &count);
     *w++ = (uint64_t)(uintptr_t)n->op;
-    *w++ = (uint64_t)n->shape << 32 | (uint64_t)(count & 0xffff) << 16 | (uint64_t)n->dtype << 8 | (uint64_t)n->output << 4 | (n->flags & (TG__KEEP | TG__WANT));
+    *w++ = (uint64_t)n->shape << 32 | (uint64_t)(count & 0xffff) << 16 | (uint64_t)n->dtype << 8 | (uint64_t)n->output << 4 |
+           (n->flags & (TG__KEEP | TG__WANT));
     *w++ = (uint64_t)(uintptr_t)n->attr;
     const uint32_t *local = t->local;
     uint32_t i = 0;
@@ -89,7 +93,8 @@ bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t 
         const tg__node *n = &t->nodes[live->ids[i]];
         if (n->n_in == TG__WIDE && !is_leaf(n)) {
             used = (uint64_t)(w - live->key);
-            if (!reserve_key(live, used, n->u.in[1] + 8 + (uint64_t)(live->n - i) * 5 + n_roots + 3 * (uint64_t)t->n_effects)) return false;
+            if (!reserve_key(live, used, n->u.in[1] + 8 + (uint64_t)(live->n - i) * 5 + n_roots + 3 * (uint64_t)t->n_effects))
+                return false;
             w = live->key + used;
         }
         w = is_leaf(n) ? leaf_words(w, n) : node_words(t, w, n);
@@ -119,7 +124,8 @@ tg_status tg__check_borrowed(tg_tape *t, const tg__live *live) {
         if (n->op != &tg__leaf_borrow || n->data == n->u.num) continue;
         size_t bytes = (size_t)tg__node_shape(t, live->leaves[i])->numel * tg_dtype_size(n->dtype);
         if (XXH3_64bits(n->data, bytes) != n->u.num[0])
-            return tg__fail_node(t, TG_ECHANGED, live->leaves[i], "the bytes of a borrowed input changed between recording and running");
+            return tg__fail_node(t, TG_ECHANGED, live->leaves[i],
+                                 "the bytes of a borrowed input changed between recording and running");
     }
     return TG_OK;
 }

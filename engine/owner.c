@@ -1,4 +1,5 @@
-/* Shells of tapes and models: kept on a free list for ever, so that a stale handle reads a differing epoch, never freed memory. */
+/* Shells of tapes and models: kept on a free list for ever, so that a stale handle reads a differing epoch, never freed
+ * memory. */
 #include <stdatomic.h>
 
 #include "engine.h"

@@ -1,5 +1,7 @@
-/* Placing: where in the pool each stored value lies. One sweep over the steps: the values that a step writes take the first hole that
- * is large enough, or the place of an input that dies there and is read element for element; then the holes of the dead open. */
+/* Placing: where in the pool each stored value lies. One sweep over the steps: the values that a step writes take the first
+ * hole that
+ * is large enough, or the place of an input that dies there and is read element for element; then the holes of the dead
+ * open. */
 #include "planner.h"
 
 #define ALIGN 64
@@ -38,7 +40,8 @@ static int64_t take(tg__planner *p, int64_t bytes) {
     int64_t end = (int64_t)p->draft.pool_bytes;
     if (best == TG__NONE) {
         int64_t offset = end;
-        if (p->n_holes && p->holes[p->n_holes - 1].offset + p->holes[p->n_holes - 1].bytes == end) offset = p->holes[--p->n_holes].offset;
+        if (p->n_holes && p->holes[p->n_holes - 1].offset + p->holes[p->n_holes - 1].bytes == end)
+            offset = p->holes[--p->n_holes].offset;
         p->draft.pool_bytes = (size_t)(offset + bytes);
         return offset;
     }
@@ -80,7 +83,8 @@ static void take_over(tg__planner *p, uint32_t step) {
 
 static bool start_deaths(tg__planner *p) {
     uint32_t steps = p->draft.n_steps, n = p->draft.n_storages;
-    if (!tg__grow(&p->deaths, &p->deaths_cap, steps, sizeof *p->deaths) || !tg__grow(&p->death_next, &p->death_next_cap, n, sizeof *p->death_next))
+    if (!tg__grow(&p->deaths, &p->deaths_cap, steps, sizeof *p->deaths) ||
+        !tg__grow(&p->death_next, &p->death_next_cap, n, sizeof *p->death_next))
         return false;
     for (uint32_t i = 0; i < steps; i++) p->deaths[i] = TG__NONE;
     for (uint32_t i = 0; i < n; i++) {

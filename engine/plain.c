@@ -1,5 +1,5 @@
-/* The plain executor: one node at a time, in recording order, every value in memory of its own. It is what eager mode runs, what
- * the hunt for a NaN runs, and the truth that plans are tested against: so it stays simple. */
+/* The plain executor: one node at a time, in recording order, every value in memory of its own. It is what eager mode runs,
+ * what the hunt for a NaN runs, and the truth that plans are tested against: so it stays simple. */
 #include "planner.h"
 
 typedef struct plain {
@@ -68,7 +68,8 @@ static tg_operand operand(const tg_tape *t, uint32_t id, const void *data) {
     return (tg_operand){(void *)(uintptr_t)data, &s->shape, s->strides, s->numel, t->nodes[id].dtype};
 }
 
-tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out, void *scratch) {
+tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out,
+                          void *scratch) {
     const tg__node *n = &t->nodes[id];
     char message[200] = "";
     tg_kernel_args k = {n_in, n_out, in, out, n->attr, scratch, tg__threads(t), message, sizeof message};
@@ -117,7 +118,9 @@ static tg_status run_node(tg_tape *t, uint32_t id) {
     if (n->op == &tg__op_output) return TG_OK; /* came with its node */
     void *out = tg__value_memory(t, id, bytes_of(t, id));
     if (!out) return no_memory(t, id);
-    tg_status s = n->op->micro || n->op->source_fn ? run_micro(t, id, out) : n->op->view ? run_view(t, id, out) : run_kernel(t, id, out);
+    tg_status s = n->op->micro || n->op->source_fn ? run_micro(t, id, out)
+                  : n->op->view                    ? run_view(t, id, out)
+                                                   : run_kernel(t, id, out);
     if (!s) t->nodes[id].data = out;
     return s;
 }

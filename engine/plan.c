@@ -9,10 +9,14 @@
 /* ------------------------------------------------------------------ cache */
 
 static void unlink_plan(tg__planner *p, tg__plan *plan) {
-    if (plan->newer) plan->newer->older = plan->older;
-    else p->newest = plan->older;
-    if (plan->older) plan->older->newer = plan->newer;
-    else p->oldest = plan->newer;
+    if (plan->newer)
+        plan->newer->older = plan->older;
+    else
+        p->newest = plan->older;
+    if (plan->older)
+        plan->older->newer = plan->newer;
+    else
+        p->oldest = plan->newer;
     plan->newer = plan->older = NULL;
 }
 
@@ -64,9 +68,9 @@ static tg__plan *keep(tg__planner *p) {
     tg__plan *plan = (tg__plan *)memory;
     *plan = *d;
     char *at = memory + aligned(sizeof *d);
-#define TG__TABLE(type, name)                                                    \
-    plan->name = (type *)(void *)at;                                             \
-    if (d->n_##name) memcpy(plan->name, d->name, d->n_##name * sizeof(type));    \
+#define TG__TABLE(type, name)                                                 \
+    plan->name = (type *)(void *)at;                                          \
+    if (d->n_##name) memcpy(plan->name, d->name, d->n_##name * sizeof(type)); \
     at += aligned(d->n_##name * sizeof(type));
     TG__PLAN_TABLES(TG__TABLE)
 #undef TG__TABLE
@@ -133,9 +137,10 @@ void tg__planner_free(tg_tape *t) {
     tg__planner *p = t->planner;
     if (!p) return;
     while (p->oldest) drop(p, p->oldest);
-    void *const blocks[] = {p->live.ids, p->live.leaves, p->live.key, p->nodes, p->views, p->groups, p->order, p->table, p->edges, p->edge_of,
-                            p->waiting, p->stack, p->effects, p->deaths, p->death_next, p->holes, p->slots, p->base, p->args, p->root_ids,
-                            p->buckets, p->seen};
+    void *const blocks[] = {p->live.ids, p->live.leaves, p->live.key,   p->nodes,   p->views,   p->groups,
+                            p->order,    p->table,       p->edges,      p->edge_of, p->waiting, p->stack,
+                            p->effects,  p->deaths,      p->death_next, p->holes,   p->slots,   p->base,
+                            p->args,     p->root_ids,    p->buckets,    p->seen};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
 #define TG__TABLE(type, name) tg__free(p->draft.name);
     TG__PLAN_TABLES(TG__TABLE)

@@ -41,7 +41,8 @@ uint32_t tg__sibling(const tg_tape *t, uint32_t primary, int k);
 static inline int tg__threads(const tg_tape *t) { return tg__parallel_width(t->threads, INFINITY); }
 
 /* Calls a kernel; its failure becomes the error of node id. */
-tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out, void *scratch);
+tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out,
+                          void *scratch);
 
 static inline bool tg__node_is_leaf(const tg__node *n) { return n->data || n->flags & TG__IS_LEAF; }
 
@@ -133,28 +134,30 @@ typedef struct tg__kept {
 } tg__kept;
 
 /* X(type, name): the tables of a plan. */
-#define TG__PLAN_TABLES(X)            \
-    X(tg__step, steps)                \
-    X(tg__block, blocks)              \
-    X(tg__instr, instrs)              \
-    X(tg__stream, streams)            \
-    X(tg__out, outs)                  \
-    X(tg__tail, tails)                \
-    X(tg__kernel_call, kernels)       \
-    X(tg__operand_ref, operands)      \
-    X(int64_t, strides)               \
-    X(tg__storage, storages)          \
+#define TG__PLAN_TABLES(X)       \
+    X(tg__step, steps)           \
+    X(tg__block, blocks)         \
+    X(tg__instr, instrs)         \
+    X(tg__stream, streams)       \
+    X(tg__out, outs)             \
+    X(tg__tail, tails)           \
+    X(tg__kernel_call, kernels)  \
+    X(tg__operand_ref, operands) \
+    X(int64_t, strides)          \
+    X(tg__storage, storages)     \
     X(tg__kept, kept)
 
 typedef struct tg__plan {
-#define TG__TABLE(type, name) type *name; uint32_t n_##name;
+#define TG__TABLE(type, name) \
+    type *name;               \
+    uint32_t n_##name;
     TG__PLAN_TABLES(TG__TABLE)
 #undef TG__TABLE
     size_t pool_bytes;
     size_t scratch_bytes; /* of the kernel that asks for most */
     size_t block_scratch; /* per thread, of the block that has most */
-    uint32_t commit;                  /* step before which the models are locked for writing */
-    uint32_t max_in;                  /* operands of the widest kernel */
+    uint32_t commit;      /* step before which the models are locked for writing */
+    uint32_t max_in;      /* operands of the widest kernel */
     /* in the cache */
     struct tg__plan *newer, *older, *next; /* by use; in the bucket */
     uint64_t *key;
@@ -174,24 +177,32 @@ typedef struct tg__group {
     uint32_t last;         /* a block's newest node: lnode.next links from node to last */
     uint32_t n_nodes, n_streams;
     int64_t numel, segment;
-    uint32_t position;     /* in the schedule */
+    uint32_t position; /* in the schedule */
 } tg__group;
 
-typedef enum tg__lnode_kind { TG__L_LEAF, TG__L_MICRO, TG__L_VIEW, TG__L_KERNEL, TG__L_OUTPUT, TG__L_PACK, TG__L_TAIL } tg__lnode_kind;
+typedef enum tg__lnode_kind {
+    TG__L_LEAF,
+    TG__L_MICRO,
+    TG__L_VIEW,
+    TG__L_KERNEL,
+    TG__L_OUTPUT,
+    TG__L_PACK,
+    TG__L_TAIL
+} tg__lnode_kind;
 
 /* A live node in the making of a plan. Packed copies of views are further ones after the live nodes. */
 typedef struct tg__lnode {
-    uint32_t same;    /* the first node equal to this one: itself in most cases */
-    uint32_t src;     /* the node whose memory holds the value: itself unless a view */
-    uint32_t view;    /* index into views; TG__NONE: the packed memory of src as it lies */
+    uint32_t same; /* the first node equal to this one: itself in most cases */
+    uint32_t src;  /* the node whose memory holds the value: itself unless a view */
+    uint32_t view; /* index into views; TG__NONE: the packed memory of src as it lies */
     uint32_t group;
-    uint32_t next;    /* in its block */
-    uint32_t pack;    /* its packed copy */
+    uint32_t next; /* in its block */
+    uint32_t pack; /* its packed copy */
     uint32_t storage;
     uint32_t shape;
     uint32_t seen_in, stream; /* the block that read it last, and there its stream */
     uint16_t reg;
-    uint16_t last_use;/* micro-op of its block */
+    uint16_t last_use; /* micro-op of its block */
     uint8_t kind, dtype;
     bool stored, keep;
 } tg__lnode;
@@ -221,12 +232,12 @@ typedef struct tg__planner {
     uint32_t n_views, views_cap;
     tg__group *groups;
     uint32_t n_groups, groups_cap;
-    uint32_t *order, order_cap;         /* schedule: position -> group */
-    uint32_t *table, table_cap;         /* equal nodes: open hash */
+    uint32_t *order, order_cap; /* schedule: position -> group */
+    uint32_t *table, table_cap; /* equal nodes: open hash */
     uint32_t *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
     tg__effect_plan *effects;
     uint32_t effects_cap;
-    tg__plan draft;                     /* the tables grow here */
+    tg__plan draft; /* the tables grow here */
 #define TG__TABLE(type, name) uint32_t name##_cap;
     TG__PLAN_TABLES(TG__TABLE)
 #undef TG__TABLE

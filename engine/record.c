@@ -16,11 +16,13 @@ static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char 
     const char *lost = tg__lost_site(x);
     if (lost)
         tg__fail(t, TG_EARG, op, site, t->scope,
-                 "operand %d is the result of an op on parameters alone at %s: name a tape there, with tg_on(tape, parameter)", which, lost);
+                 "operand %d is the result of an op on parameters alone at %s: name a tape there, with tg_on(tape, parameter)",
+                 which, lost);
     else if (!x.owner)
         tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is no tensor (a handle of zeros)", which);
     else if (x.owner->kind == TG__OWNER_MODEL && x.owner->epoch == (x.id == TG__NONE ? x.owner->epoch : x.epoch))
-        tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is a parameter that could not be made: %s", which, x.owner->error.message);
+        tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is a parameter that could not be made: %s", which,
+                 x.owner->error.message);
     else if (x.owner->kind == TG__OWNER_MODEL)
         tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d is a parameter of a model that was freed", which);
     else if (x.owner == &t->base && x.id == 0)
@@ -117,8 +119,8 @@ static bool spill_inputs(tg_tape *t, tg__node *n, const uint32_t *in, uint32_t c
     return true;
 }
 
-uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape, tg_dtype dtype,
-                    const char *site) {
+uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
+                    tg_dtype dtype, const char *site) {
     if (t->n == t->next_held) skip_held(t);
     if (t->n >= t->nodes_cap && !grow_nodes(t)) return 0;
     tg__node *n = &t->nodes[t->n];
@@ -163,14 +165,15 @@ static inline bool dtypes_plain(const tg_tape *t, const tg_op *op, const uint32_
 static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
     int first = op->flags & TG_OP_COND_FIRST ? 1 : 0;
     if (first && t->nodes[in[0]].dtype != TG_BOOL) {
-        tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the condition must be bool, not %s", tg_dtype_name(t->nodes[in[0]].dtype));
+        tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the condition must be bool, not %s",
+                 tg_dtype_name(t->nodes[in[0]].dtype));
         return false;
     }
     tg_dtype d = t->nodes[in[n - 1]].dtype;
     for (int i = first; i < n; i++)
         if (t->nodes[in[i]].dtype != d) {
-            tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "operand %d is %s and operand %d is %s: cast one with tg_cast", first,
-                     tg_dtype_name(t->nodes[in[first]].dtype), n - 1, tg_dtype_name(d));
+            tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "operand %d is %s and operand %d is %s: cast one with tg_cast",
+                     first, tg_dtype_name(t->nodes[in[first]].dtype), n - 1, tg_dtype_name(d));
             return false;
         }
     const char *want = op->flags & TG_OP_FLOAT_ONLY && !tg_dtype_is_float(d) ? "f32 or f64"
@@ -286,7 +289,8 @@ static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int
     uint32_t shapes[TG_MAX_OUTPUTS], before = t->n, spill_before = t->n_spill, id = 0;
     char why[220];
     for (int i = 0; i < n_out; i++) {
-        if (!tg__shape_valid(&f->shape[i], why, sizeof why)) return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
+        if (!tg__shape_valid(&f->shape[i], why, sizeof why))
+            return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
         shapes[i] = tg__shape_intern(t, &f->shape[i]);
         if (shapes[i] == TG__NONE) return tg__fail_nomem(t, c->op->name, c->site);
     }
@@ -309,7 +313,8 @@ static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int
 static tg_status apply_inline(call *c, tg_tensor *outs) {
     tg_tape *t = c->t;
     tg_tensor few[MANY];
-    if (c->n > MANY) return tg__fail(t, TG_EARG, c->op->name, c->site, t->scope, "a composite op takes at most %d inputs", MANY);
+    if (c->n > MANY)
+        return tg__fail(t, TG_EARG, c->op->name, c->site, t->scope, "a composite op takes at most %d inputs", MANY);
     for (int i = 0; i < c->n; i++) few[i] = tg__handle(t, c->ids[i]);
     if (c->op->infer) { /* checks, so that errors name this op and not its parts */
         tg_infer f;
@@ -332,7 +337,8 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     if (status == TG_ENOMEM) return tg__fail_nomem(t, op->name, c->site);
     if (status) return tg__fail(t, status, op->name, c->site, t->scope, "the attributes are missing or too large");
     if (!op->micro && !op->kernel && !op->view && !op->source_fn) {
-        if (!op->define) return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
+        if (!op->define)
+            return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
         return apply_inline(c, outs);
     }
     tg_infer f = {0};
@@ -349,14 +355,16 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     return record_outputs(c, &f, outs, n_out);
 }
 
-tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n, tg_tensor *outs) {
+tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n,
+                        tg_tensor *outs) {
     int n_out = op && op->n_out > 1 ? op->n_out : 1;
     t = tg__tape_from(t, in, n);
     for (int i = 0; i < n_out && outs; i++) outs[i] = t ? tg__poison(t) : tg__lost(site);
     if (!t) return TG_EARG;
     if (t->base.error.status) return t->base.error.status;
     if (!op || !outs || n < 0 || n_out > TG_MAX_OUTPUTS || (n && !in))
-        return tg__fail(t, TG_EARG, op ? op->name : "apply", site, t->scope, "the op, its inputs or the place for its outputs is missing");
+        return tg__fail(t, TG_EARG, op ? op->name : "apply", site, t->scope,
+                        "the op, its inputs or the place for its outputs is missing");
     uint32_t few[MANY];
     call c = {t, op, attr, site, n, few};
     if (n > MANY && !(c.ids = tg__alloc((size_t)n * sizeof *c.ids))) return tg__fail_nomem(t, op->name, site);
@@ -375,4 +383,3 @@ tg_tensor tg_apply_at(const char *site, tg_tape *t, const tg_op *op, const void 
     tg_apply_n_at(site, t, op, attr, in, n, outs);
     return outs[0];
 }
-

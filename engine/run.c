@@ -52,8 +52,10 @@ static void run_tails(const block_run *w, void *const *reg, int64_t begin, int64
     const tg__block *b = w->b;
     for (uint32_t i = 0; i < b->n_tails; i++) {
         const tg__tail *tail = &w->r->plan->tails[b->tails + i];
-        if (b->pieces) fold_piece(tail, reg[tail->reg], w->r->base[tail->partials], b->segment, begin, n);
-        else fold_segments(tail, reg[tail->reg], w->r->base[tail->storage] + begin / b->segment * tail->size, b->segment, n);
+        if (b->pieces)
+            fold_piece(tail, reg[tail->reg], w->r->base[tail->partials], b->segment, begin, n);
+        else
+            fold_segments(tail, reg[tail->reg], w->r->base[tail->storage] + begin / b->segment * tail->size, b->segment, n);
     }
 }
 
@@ -66,7 +68,8 @@ static void load_streams(const block_run *w, void **reg, char *scratch, int64_t 
             reg[s->reg] = w->r->base[s->storage] + s->offset + begin * s->size;
         } else if (s->kind == TG__STRIDED) {
             char *to = scratch + (size_t)s->slot * b->slot_bytes;
-            tg__copy_in(to, w->r->base[s->storage] + s->offset, s->size, &tg__shape_at(w->r->t, s->shape)->shape, w->r->plan->strides + s->strides, begin, n);
+            tg__copy_in(to, w->r->base[s->storage] + s->offset, s->size, &tg__shape_at(w->r->t, s->shape)->shape,
+                        w->r->plan->strides + s->strides, begin, n);
         }
     }
     const tg__out *outs = w->r->plan->outs + b->outs;
@@ -93,8 +96,10 @@ static void start_registers(const block_run *w, void **reg, char *scratch) {
 static inline void run_micro_ops(const block_run *w, void *const *reg, int64_t begin, int64_t n) {
     const tg__instr *ins = w->r->plan->instrs + w->b->instrs, *end = ins + w->b->n_instrs;
     for (; ins < end; ins++) {
-        if (ins->c == TG__SOURCE_MARK) ins->fn.source((size_t)n, reg[ins->out], reg[ins->a], (uint64_t)begin);
-        else ins->fn.micro((size_t)n, reg[ins->out], reg[ins->a], reg[ins->b], reg[ins->c]);
+        if (ins->c == TG__SOURCE_MARK)
+            ins->fn.source((size_t)n, reg[ins->out], reg[ins->a], (uint64_t)begin);
+        else
+            ins->fn.micro((size_t)n, reg[ins->out], reg[ins->a], reg[ins->b], reg[ins->c]);
     }
 }
 
@@ -102,7 +107,8 @@ static inline void run_micro_ops(const block_run *w, void *const *reg, int64_t b
 static void run_chunks(int64_t first, int64_t last, void *ctx) {
     block_run *w = ctx;
     const tg__block *b = w->b;
-    char *scratch = w->r->t->block_scratch + (size_t)atomic_fetch_add_explicit(&w->workers, 1, memory_order_relaxed) * w->r->plan->block_scratch;
+    char *scratch = w->r->t->block_scratch +
+                    (size_t)atomic_fetch_add_explicit(&w->workers, 1, memory_order_relaxed) * w->r->plan->block_scratch;
     void *regs[MAX_REGS + 1];
     void **reg = regs;
     start_registers(w, reg, scratch);
@@ -136,8 +142,10 @@ static void run_block(const run *r, const tg__block *b) {
     if (b->numel == 0) return;
     block_run w = {r, b, 0};
     int64_t chunks = b->pieces ? b->pieces * (b->numel / b->segment) : (b->numel + b->chunk - 1) / b->chunk;
-    if (chunks == 1) run_chunks(0, 1, &w);
-    else tg_parallel(r->t->threads, chunks, b->work, run_chunks, &w);
+    if (chunks == 1)
+        run_chunks(0, 1, &w);
+    else
+        tg_parallel(r->t->threads, chunks, b->work, run_chunks, &w);
     if (b->pieces) combine_tails(&w);
 }
 
@@ -148,15 +156,16 @@ static void bind_operands(const run *r, const tg__kernel_call *k) {
     for (uint32_t i = 0; i < n; i++) {
         const tg__operand_ref *o = &r->plan->operands[k->operands + i];
         const tg__shape_info *s = tg__shape_at(r->t, o->shape);
-        r->p->args[i] = (tg_operand){r->base[o->storage] + o->offset, &s->shape, o->strides == TG__NONE ? s->strides : r->plan->strides + o->strides,
-                                     s->numel, o->dtype};
+        r->p->args[i] = (tg_operand){r->base[o->storage] + o->offset, &s->shape,
+                                     o->strides == TG__NONE ? s->strides : r->plan->strides + o->strides, s->numel, o->dtype};
     }
 }
 
 static tg_status run_kernel(const run *r, const tg__step *s) {
     const tg__kernel_call *k = &r->plan->kernels[s->index];
     bind_operands(r, k);
-    return tg__call_kernel(r->t, r->p->live.ids[s->node], r->p->args, (int)k->n_in, r->p->args + k->n_in, (int)k->n_out, k->scratch ? r->t->scratch : NULL);
+    return tg__call_kernel(r->t, r->p->live.ids[s->node], r->p->args, (int)k->n_in, r->p->args + k->n_in, (int)k->n_out,
+                           k->scratch ? r->t->scratch : NULL);
 }
 
 #define PACK_PIECE 4096
@@ -175,7 +184,8 @@ static void run_pack(const run *r, const tg__step *s) {
     bind_operands(r, k);
     int64_t still[TG_MAX_RANK] = {0};
     const tg__storage *from = &r->plan->storages[r->plan->operands[k->operands].storage];
-    if (from->cls == TG__ST_LEAF && node_of(r, from->ref)->op == &tg__leaf_const && !node_of(r, from->ref)->data) r->p->args[0].strides = still;
+    if (from->cls == TG__ST_LEAF && node_of(r, from->ref)->op == &tg__leaf_const && !node_of(r, from->ref)->data)
+        r->p->args[0].strides = still;
     tg_operand *in = &r->p->args[0];
     tg_parallel(r->t->threads, (in->numel + PACK_PIECE - 1) / PACK_PIECE, (double)s->bytes, pack_pieces, in);
 }
@@ -188,15 +198,25 @@ static void run_write(const run *r, const tg__step *s) {
 
 static tg_status run_step(const run *r, const tg__step *s) {
     switch (s->kind) {
-    case TG__BLOCK: run_block(r, &r->plan->blocks[s->index]); return TG_OK;
-    case TG__KERNEL: return run_kernel(r, s);
-    case TG__PACK: run_pack(r, s); return TG_OK;
-    default: run_write(r, s); return TG_OK;
+    case TG__BLOCK:
+        run_block(r, &r->plan->blocks[s->index]);
+        return TG_OK;
+    case TG__KERNEL:
+        return run_kernel(r, s);
+    case TG__PACK:
+        run_pack(r, s);
+        return TG_OK;
+    default:
+        run_write(r, s);
+        return TG_OK;
     }
 }
 
 static const char *step_name(const run *r, const tg__step *s) {
-    return s->kind == TG__BLOCK ? "block" : s->kind == TG__PACK ? "pack" : s->kind == TG__WRITE ? "write" : node_of(r, s->node)->op->name;
+    return s->kind == TG__BLOCK   ? "block"
+           : s->kind == TG__PACK  ? "pack"
+           : s->kind == TG__WRITE ? "write"
+                                  : node_of(r, s->node)->op->name;
 }
 
 static tg_status run_steps(const run *r, uint32_t from, uint32_t to) {
@@ -213,7 +233,8 @@ static tg_status run_steps(const run *r, uint32_t from, uint32_t to) {
 
 /* ------------------------------------------------------------------ memory */
 
-/* A borrowed array that lies in a variable which this run writes is copied first: the run reads what was there when it began. */
+/* A borrowed array that lies in a variable which this run writes is copied first: the run reads what was there when it
+ * began. */
 static bool rescue_borrowed(run *r) {
     tg_tape *t = r->t;
     for (uint32_t i = 0; i < r->p->live.n_leaves; i++) {
@@ -254,9 +275,12 @@ static char *leaf_memory(tg_tape *t, uint32_t id) {
 static char *storage_memory(run *r, const tg__storage *s) {
     tg_tape *t = r->t;
     switch (s->cls) {
-    case TG__ST_LEAF: return leaf_memory(t, r->p->live.ids[s->ref]);
-    case TG__ST_POOL: return t->pool + s->offset;
-    case TG__ST_VAR: return t->effects[s->ref].var->data;
+    case TG__ST_LEAF:
+        return leaf_memory(t, r->p->live.ids[s->ref]);
+    case TG__ST_POOL:
+        return t->pool + s->offset;
+    case TG__ST_VAR:
+        return t->effects[s->ref].var->data;
     default: {
         uint32_t id = r->p->live.ids[s->ref];
         return tg__value_memory(t, s->output ? tg__sibling(t, id, s->output) : id, (size_t)s->bytes);
@@ -268,7 +292,9 @@ static bool take_memory(run *r, tg__run_mode mode) {
     tg_tape *t = r->t;
     const tg__plan *plan = r->plan;
     if (mode == TG__STEP && t->n_effects && !rescue_borrowed(r)) return false;
-    if (!grow_block(&t->pool, &t->pool_size, plan->pool_bytes) || !grow_block(&t->scratch, &t->scratch_size, plan->scratch_bytes)) return false;
+    if (!grow_block(&t->pool, &t->pool_size, plan->pool_bytes) ||
+        !grow_block(&t->scratch, &t->scratch_size, plan->scratch_bytes))
+        return false;
     size_t workers = (size_t)tg__threads(t);
     if (!grow_block(&t->block_scratch, &t->block_scratch_size, plan->block_scratch * workers)) return false;
     if (!tg__grow(&r->p->base, &r->p->base_cap, plan->n_storages, sizeof *r->p->base)) return false;
@@ -312,14 +338,17 @@ static bool results_finite(const run *r) {
         const tg__step *s = &r->plan->steps[i];
         if (s->kind != TG__WRITE) continue;
         const tg__var *v = r->t->effects[s->index].var;
-        if (!all_finite(r->base[r->plan->operands[r->plan->kernels[s->node].operands].storage], v->dtype, v->numel)) return false;
+        if (!all_finite(r->base[r->plan->operands[r->plan->kernels[s->node].operands].storage], v->dtype, v->numel))
+            return false;
     }
     for (uint32_t i = 0; i < r->p->n_roots; i++)
         if (!tg__is_finite(r->t, r->p->roots[i])) return false; /* one that was there before */
     for (uint32_t i = 0; i < r->plan->n_kept; i++) {
         const tg__kept *k = &r->plan->kept[i];
         uint32_t id = r->p->live.ids[k->local];
-        if (!k->output && is_root(r, id) && !all_finite(r->base[k->storage], r->t->nodes[id].dtype, tg__node_shape(r->t, id)->numel)) return false;
+        if (!k->output && is_root(r, id) &&
+            !all_finite(r->base[k->storage], r->t->nodes[id].dtype, tg__node_shape(r->t, id)->numel))
+            return false;
     }
     return true;
 }
@@ -365,7 +394,8 @@ static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, u
     p->mode = mode;
     p->roots = roots;
     p->n_roots = n_roots;
-    if (!tg__live_collect(t, &p->live, roots, n_roots) || !tg__live_key(t, &p->live, mode, roots, n_roots)) return tg__fail_nomem(t, "run", NULL);
+    if (!tg__live_collect(t, &p->live, roots, n_roots) || !tg__live_key(t, &p->live, mode, roots, n_roots))
+        return tg__fail_nomem(t, "run", NULL);
     tg_status s = tg__check_borrowed(t, &p->live);
     if (s) return s;
     run r = {t, p, tg__plan_get(p), NULL};

@@ -1,4 +1,5 @@
-/* The order of the groups. Without effects it is the order of their making. With effects, what can fail comes first, so that the
+/* The order of the groups. Without effects it is the order of their making. With effects, what can fail comes first, so that
+ * the
  * commit point is early; then every update runs as soon as its inputs are there and the old value has been read, so that no two
  * gradients need to be alive together. */
 #include "planner.h"
@@ -6,7 +7,8 @@
 static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
 
 /* Calls fn for every group that group g reads from (repeats included). */
-static void each_input_group(const tg__planner *p, uint32_t g, void (*fn)(const tg__planner *, uint32_t from, uint32_t to, void *), void *ctx) {
+static void each_input_group(const tg__planner *p, uint32_t g,
+                             void (*fn)(const tg__planner *, uint32_t from, uint32_t to, void *), void *ctx) {
     for (uint32_t x = p->groups[g].node; x != TG__NONE; x = p->nodes[x].next) {
         if (p->nodes[x].kind == TG__L_PACK) {
             uint32_t from = p->nodes[p->nodes[p->nodes[x].stream].src].group;
@@ -49,9 +51,10 @@ static void mark_early(const tg__planner *p, uint32_t from, uint32_t to, void *c
     ((edge_work *)ctx)->flags[from] = 1;
 }
 
-/* Groups that read the old value of a variable come before the one that writes the new: an edge more, where that makes no circle it
- * decides; the sweep ignores it where it does. */
-static void each_reader_edge(const tg__planner *p, void (*fn)(const tg__planner *, uint32_t from, uint32_t to, void *), void *ctx) {
+/* Groups that read the old value of a variable come before the one that writes the new: an edge more, where that makes no
+ * circle it decides; the sweep ignores it where it does. */
+static void each_reader_edge(const tg__planner *p, void (*fn)(const tg__planner *, uint32_t from, uint32_t to, void *),
+                             void *ctx) {
     for (uint32_t i = 0; i < p->t->n_effects; i++) {
         const tg__effect_plan *e = &p->effects[i];
         uint32_t to = p->nodes[e->value].group;
@@ -124,7 +127,8 @@ static bool schedule_step(tg__planner *p) {
     }
     if (ok) {
         for (uint32_t g = 0; g < n_groups; g++) w.first[g + 1] += w.first[g];
-        for (uint32_t g = 0; g < n_groups; g++) each_input_group(p, g, store_edge, &w); /* first[g] becomes the end of g's edges */
+        for (uint32_t g = 0; g < n_groups; g++)
+            each_input_group(p, g, store_edge, &w); /* first[g] becomes the end of g's edges */
         each_reader_edge(p, store_edge, &w);
         memset(p->waiting, 0, n_groups * sizeof *p->waiting);
         for (uint32_t g = 0; g < n_groups; g++) each_input_group(p, g, count_waiting, p->waiting);

@@ -6,8 +6,10 @@ int64_t tg_shape_numel(const tg_shape *s) {
     bool empty = false;
     for (int i = 0; i < s->rank; i++) {
         if (s->dims[i] < 0) return -1;
-        if (s->dims[i] == 0) empty = true;
-        else if (__builtin_mul_overflow(n, s->dims[i], &n)) return -1;
+        if (s->dims[i] == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(n, s->dims[i], &n))
+            return -1;
     }
     return empty ? 0 : n;
 }
@@ -100,12 +102,18 @@ uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s) {
 
 static size_t field_size(tg_field_type type) {
     switch (type) {
-    case TG_FIELD_INT: return sizeof(int64_t);
-    case TG_FIELD_DTYPE: return sizeof(tg_dtype);
-    case TG_FIELD_SHAPE: return sizeof(tg_shape);
-    case TG_FIELD_AXES: return sizeof(tg_axes);
-    case TG_FIELD_DIMS: return sizeof(int64_t[TG_MAX_RANK]);
-    case TG_FIELD_PTR: return sizeof(void *);
+    case TG_FIELD_INT:
+        return sizeof(int64_t);
+    case TG_FIELD_DTYPE:
+        return sizeof(tg_dtype);
+    case TG_FIELD_SHAPE:
+        return sizeof(tg_shape);
+    case TG_FIELD_AXES:
+        return sizeof(tg_axes);
+    case TG_FIELD_DIMS:
+        return sizeof(int64_t[TG_MAX_RANK]);
+    case TG_FIELD_PTR:
+        return sizeof(void *);
     }
     return 0;
 }
@@ -127,7 +135,8 @@ const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, tg_st
         return NULL;
     }
     memset(&key, 0, sizeof key);
-    for (const tg_field *f = op->fields; f->name; f++) memcpy(key.bytes + f->offset, (const char *)attr + f->offset, field_size(f->type));
+    for (const tg_field *f = op->fields; f->name; f++)
+        memcpy(key.bytes + f->offset, (const char *)attr + f->offset, field_size(f->type));
     key.op = op;
     size_t size = offsetof(attr_key, bytes) + op->attr_size;
     uint32_t i = tg__intern(&t->attrs, &t->meta, &key, size, size);

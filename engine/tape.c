@@ -63,8 +63,8 @@ void tg_tape_free(tg_tape *t) {
     tg__interned_free(&t->attrs);
     tg__arena_free(&t->meta);
     tg__idset_free(&t->ids);
-    void *const blocks[] = {t->values, t->nodes, t->spill,   t->scopes, t->var_slots, t->effects, t->wants,
-                            t->marks,  t->held,  t->local,   t->pool,   t->scratch,   t->block_scratch, t->profile};
+    void *const blocks[] = {t->values, t->nodes, t->spill, t->scopes, t->var_slots, t->effects,       t->wants,
+                            t->marks,  t->held,  t->local, t->pool,   t->scratch,   t->block_scratch, t->profile};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
     tg__owner_give(&t->base);
 }
@@ -74,7 +74,8 @@ void tg_tape_free(tg_tape *t) {
 static void forget_effects(tg_tape *t, const char *by) {
     if (t->n_effects && !t->base.error.status) {
         const tg__effect *e = &t->effects[0];
-        tg__fail(t, TG_EPENDING, by, e->site, 0, "%u recorded assignments never ran (the first: %s): call tg_step, or tg_discard_effects if it is meant",
+        tg__fail(t, TG_EPENDING, by, e->site, 0,
+                 "%u recorded assignments never ran (the first: %s): call tg_step, or tg_discard_effects if it is meant",
                  t->n_effects, e->var->name);
     }
     tg_discard_effects(t);
@@ -105,8 +106,10 @@ tg_status tg_tape_reset(tg_tape *t) {
     t->n_marks = 0;
     if (t->n_var_slots) memset(t->var_slots, 0, t->var_slots_size * sizeof *t->var_slots);
     t->n_var_slots = 0;
-    if (t->failed) t->stream = t->stream_base; /* as if the failed recording had not been */
-    else t->stream_base = t->stream;
+    if (t->failed)
+        t->stream = t->stream_base; /* as if the failed recording had not been */
+    else
+        t->stream_base = t->stream;
     t->failed = t->base.error.status != TG_OK;
     purge_interned(t);
     return t->base.error.status;
@@ -118,7 +121,8 @@ tg_mark tg_tape_mark(tg_tape *t) {
     if (!t) return (tg_mark){0, 0};
     if (t->n_marks && t->marks[t->n_marks - 1].id == t->n) return (tg_mark){t->n_marks - 1, t->marks[t->n_marks - 1].serial};
     uint32_t cap = t->values_cap;
-    if (!tg__grow(&t->marks, &t->marks_cap, t->n_marks + 1, sizeof *t->marks) || !tg__grow(&t->values, &cap, t->n_marks + 2, sizeof *t->values)) {
+    if (!tg__grow(&t->marks, &t->marks_cap, t->n_marks + 1, sizeof *t->marks) ||
+        !tg__grow(&t->values, &cap, t->n_marks + 2, sizeof *t->values)) {
         tg__fail_nomem(t, "tape_mark", NULL);
         return (tg_mark){0, 0};
     }
@@ -187,7 +191,8 @@ static void forget_vars_from(tg_tape *t, uint32_t id) {
 tg_status tg_rewind(tg_tape *t, tg_mark m) {
     if (!t) return TG_EARG;
     if (m.id >= t->n_marks || t->marks[m.id].serial != m.epoch)
-        return tg__fail(t, TG_ESTALE, "rewind", NULL, t->scope, "the mark is of another tape, or from before a reset or an earlier rewind");
+        return tg__fail(t, TG_ESTALE, "rewind", NULL, t->scope,
+                        "the mark is of another tape, or from before a reset or an earlier rewind");
     tg__mark_record mark = t->marks[m.id];
     bool ok = true;
     for (uint32_t id = mark.id; id < t->n && ok && !t->base.error.status; id++)
@@ -268,8 +273,10 @@ uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name) {
 void tg_push_scope(tg_tape *t, const char *name) {
     if (!t || t->base.error.status) return;
     uint32_t s = tg__scope_child(t, t->scope, name ? name : "?");
-    if (s == TG__NONE) tg__fail_nomem(t, "push_scope", NULL);
-    else t->scope = s;
+    if (s == TG__NONE)
+        tg__fail_nomem(t, "push_scope", NULL);
+    else
+        t->scope = s;
 }
 
 void tg_pop_scope(tg_tape *t) {

@@ -13,7 +13,7 @@ struct tg_model {
     uint64_t seed;
     tg_model *snapshot; /* the newest published copy; this model holds one count of it */
     uint64_t snapshot_version;
-    _Atomic int count;  /* holders */
+    _Atomic int count; /* holders */
 };
 
 const size_t tg__model_shell_size = sizeof(tg_model);
@@ -169,12 +169,13 @@ int64_t tg_model_size(const tg_model *m) {
 tg_status tg_param_write(tg_tensor p, tg_array values) {
     tg__var *v = tg__var_of(p);
     if (!v) return TG_ESTALE;
-    if (values.dtype != v->dtype) return tg__model_fail(v->model, TG_EDTYPE, "tg_param_write: %s is %s, not %s", v->name,
-                                                        tg_dtype_name(v->dtype), tg_dtype_name(values.dtype));
+    if (values.dtype != v->dtype)
+        return tg__model_fail(v->model, TG_EDTYPE, "tg_param_write: %s is %s, not %s", v->name, tg_dtype_name(v->dtype),
+                              tg_dtype_name(values.dtype));
     char a[160], b[160];
     if (!tg_shape_equal(&values.shape, &v->shape))
-        return tg__model_fail(v->model, TG_ESHAPE, "tg_param_write: %s is %s, not %s", v->name, tg__shape_text(&v->shape, a, sizeof a),
-                              tg__shape_text(&values.shape, b, sizeof b));
+        return tg__model_fail(v->model, TG_ESHAPE, "tg_param_write: %s is %s, not %s", v->name,
+                              tg__shape_text(&v->shape, a, sizeof a), tg__shape_text(&values.shape, b, sizeof b));
     if (!values.data && v->numel) return tg__model_fail(v->model, TG_EARG, "tg_param_write: the data of %s is NULL", v->name);
     tg__model_lock_exclusive(v->model);
     if (v->numel) memcpy(v->data, values.data, (size_t)v->numel * tg_dtype_size(v->dtype));

@@ -37,29 +37,29 @@ extern "C" {
 /* ------------------------------------------------------------------ status */
 
 /* X(name, text): one row per status; the enum, tg_status_name and tg_status_text are expanded from it. */
-#define TG_STATUS_MAP(X)                                                        \
-    X(OK, "no error")                                                           \
-    X(ESHAPE, "shapes do not fit")                                              \
-    X(EDTYPE, "element types do not fit")                                       \
-    X(EARG, "an argument is not allowed")                                       \
-    X(EINDEX, "an index is out of range")                                       \
-    X(ESTALE, "a tensor was used after its tape was reset, rewound or freed")   \
-    X(EMIXED, "tensors of different tapes were mixed")                          \
-    X(ENOGRAD, "a derivative does not exist")                                   \
-    X(ENOMEM, "out of memory")                                                  \
-    X(ECHANGED, "an input or a parameter changed between recording and running")\
-    X(EPENDING, "recorded effects never ran")                                   \
-    X(ENONFINITE, "a NaN or an infinity was computed")                          \
-    X(EIO, "a file could not be read or written")                               \
-    X(EFORMAT, "a file is malformed")                                           \
-    X(EUNSUPPORTED, "this build lacks an optional library")                     \
+#define TG_STATUS_MAP(X)                                                         \
+    X(OK, "no error")                                                            \
+    X(ESHAPE, "shapes do not fit")                                               \
+    X(EDTYPE, "element types do not fit")                                        \
+    X(EARG, "an argument is not allowed")                                        \
+    X(EINDEX, "an index is out of range")                                        \
+    X(ESTALE, "a tensor was used after its tape was reset, rewound or freed")    \
+    X(EMIXED, "tensors of different tapes were mixed")                           \
+    X(ENOGRAD, "a derivative does not exist")                                    \
+    X(ENOMEM, "out of memory")                                                   \
+    X(ECHANGED, "an input or a parameter changed between recording and running") \
+    X(EPENDING, "recorded effects never ran")                                    \
+    X(ENONFINITE, "a NaN or an infinity was computed")                           \
+    X(EIO, "a file could not be read or written")                                \
+    X(EFORMAT, "a file is malformed")                                            \
+    X(EUNSUPPORTED, "this build lacks an optional library")                      \
     X(EINTERNAL, "an invariant of the library or of a user's op is broken")
 
 typedef enum tg_status {
 #define TG__ROW(name, text) TG_##name,
     TG_STATUS_MAP(TG__ROW)
 #undef TG__ROW
-    TG_STATUS_COUNT
+        TG_STATUS_COUNT
 } tg_status;
 
 TG_EXPORT const char *tg_status_name(tg_status s); /* "TG_ESHAPE"; static storage; "?" for a number that is no status */
@@ -68,19 +68,19 @@ TG_EXPORT const char *tg_status_text(tg_status s); /* "shapes do not fit"; stati
 /* ------------------------------------------------------------------ dtypes, shapes, arrays */
 
 /* X(name, short name, C type, bytes): one row per element type. */
-#define TG_DTYPE_MAP(X)          \
-    X(F32, "f32", float, 4)      \
-    X(F64, "f64", double, 8)     \
-    X(I32, "i32", int32_t, 4)    \
-    X(I64, "i64", int64_t, 8)    \
-    X(U8, "u8", uint8_t, 1)      \
+#define TG_DTYPE_MAP(X)       \
+    X(F32, "f32", float, 4)   \
+    X(F64, "f64", double, 8)  \
+    X(I32, "i32", int32_t, 4) \
+    X(I64, "i64", int64_t, 8) \
+    X(U8, "u8", uint8_t, 1)   \
     X(BOOL, "bool", uint8_t, 1)
 
 typedef enum tg_dtype {
 #define TG__ROW(name, text, type, bytes) TG_##name,
     TG_DTYPE_MAP(TG__ROW)
 #undef TG__ROW
-    TG_DTYPE_COUNT
+        TG_DTYPE_COUNT
 } tg_dtype;
 
 TG_EXPORT const char *tg_dtype_name(tg_dtype d); /* "f32"; "?" for a number that is no dtype */
@@ -138,12 +138,30 @@ typedef struct tg_array {
     const void *data;
 } tg_array;
 
-static inline tg_array tg_f32(const float *data, tg_shape shape) { tg_array a = {TG_F32, shape, data}; return a; }
-static inline tg_array tg_f64(const double *data, tg_shape shape) { tg_array a = {TG_F64, shape, data}; return a; }
-static inline tg_array tg_i32(const int32_t *data, tg_shape shape) { tg_array a = {TG_I32, shape, data}; return a; }
-static inline tg_array tg_i64(const int64_t *data, tg_shape shape) { tg_array a = {TG_I64, shape, data}; return a; }
-static inline tg_array tg_u8(const uint8_t *data, tg_shape shape) { tg_array a = {TG_U8, shape, data}; return a; }
-static inline tg_array tg_bools(const uint8_t *data, tg_shape shape) { tg_array a = {TG_BOOL, shape, data}; return a; }
+static inline tg_array tg_f32(const float *data, tg_shape shape) {
+    tg_array a = {TG_F32, shape, data};
+    return a;
+}
+static inline tg_array tg_f64(const double *data, tg_shape shape) {
+    tg_array a = {TG_F64, shape, data};
+    return a;
+}
+static inline tg_array tg_i32(const int32_t *data, tg_shape shape) {
+    tg_array a = {TG_I32, shape, data};
+    return a;
+}
+static inline tg_array tg_i64(const int64_t *data, tg_shape shape) {
+    tg_array a = {TG_I64, shape, data};
+    return a;
+}
+static inline tg_array tg_u8(const uint8_t *data, tg_shape shape) {
+    tg_array a = {TG_U8, shape, data};
+    return a;
+}
+static inline tg_array tg_bools(const uint8_t *data, tg_shape shape) {
+    tg_array a = {TG_BOOL, shape, data};
+    return a;
+}
 
 /* ------------------------------------------------------------------ handles */
 
@@ -225,11 +243,11 @@ TG_EXPORT tg_tensor tg_state_new_at(const char *site, tg_tape *t, tg_shape shape
 
 /* ------------------------------------------------------------------ facts of a tensor */
 
-TG_EXPORT tg_shape tg_shape_of(tg_tensor x);  /* rank 0 for a bad handle */
-TG_EXPORT tg_dtype tg_dtype_of(tg_tensor x);  /* TG_F32 for a bad handle */
-TG_EXPORT int64_t tg_numel(tg_tensor x);      /* 0 for a bad handle */
-TG_EXPORT bool tg_valid(tg_tensor x);         /* a live handle, not poison */
-TG_EXPORT tg_tape *tg_tape_of(tg_tensor x);   /* NULL for a parameter and for a bad handle */
+TG_EXPORT tg_shape tg_shape_of(tg_tensor x); /* rank 0 for a bad handle */
+TG_EXPORT tg_dtype tg_dtype_of(tg_tensor x); /* TG_F32 for a bad handle */
+TG_EXPORT int64_t tg_numel(tg_tensor x);     /* 0 for a bad handle */
+TG_EXPORT bool tg_valid(tg_tensor x);        /* a live handle, not poison */
+TG_EXPORT tg_tape *tg_tape_of(tg_tensor x);  /* NULL for a parameter and for a bad handle */
 
 /* ------------------------------------------------------------------ asking, running, stepping */
 
@@ -295,10 +313,11 @@ TG_EXPORT tg_tensor tg_custom_grad_at(const char *site, tg_tensor y, const tg_te
 
 /* Counters since the tape was made; sizes in bytes. */
 typedef struct tg_tape_stats {
-    uint64_t nodes, nodes_recorded;              /* live now; ever */
+    uint64_t nodes, nodes_recorded;                                 /* live now; ever */
     uint64_t runs, plans_made, plan_hits, plans_cached, plan_bytes; /* plan_bytes: held by the cache now */
-    uint64_t pool_bytes, kept_bytes;             /* pool: values of one step, by liveness; kept: asked and kept values */
-    uint64_t steps, blocks, kernels, micro_ops;  /* of the last plan run: all steps; fused blocks; kernels; micro-ops in blocks */
+    uint64_t pool_bytes, kept_bytes; /* pool: values of one step, by liveness; kept: asked and kept values */
+    uint64_t steps, blocks, kernels,
+        micro_ops; /* of the last plan run: all steps; fused blocks; kernels; micro-ops in blocks */
 } tg_tape_stats;
 TG_EXPORT tg_tape_stats tg_stats(const tg_tape *t);
 
@@ -311,7 +330,7 @@ typedef struct tg_profile_row {
 TG_EXPORT void tg_profile(tg_tape *t, bool on);
 TG_EXPORT int tg_profile_rows(const tg_tape *t, tg_profile_row *rows, int n);
 
-#define TG_VERSION "0.1.0" /* also the package's: the Makefile reads it here */
+#define TG_VERSION "0.1.0"              /* also the package's: the Makefile reads it here */
 TG_EXPORT const char *tg_version(void); /* TG_VERSION of the library that runs */
 TG_EXPORT const char *tg_isa(void);     /* the instruction set in use: "baseline", "avx2", "avx512"; TG_ISA= overrides */
 

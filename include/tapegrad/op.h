@@ -20,7 +20,14 @@ extern "C" {
 
 /* ------------------------------------------------------------------ attributes */
 
-typedef enum tg_field_type { TG_FIELD_INT, TG_FIELD_DTYPE, TG_FIELD_SHAPE, TG_FIELD_AXES, TG_FIELD_DIMS, TG_FIELD_PTR } tg_field_type;
+typedef enum tg_field_type {
+    TG_FIELD_INT,
+    TG_FIELD_DTYPE,
+    TG_FIELD_SHAPE,
+    TG_FIELD_AXES,
+    TG_FIELD_DIMS,
+    TG_FIELD_PTR
+} tg_field_type;
 
 /* One attribute: structure, never a number that changes from step to step (pass those as tensors: tg_scalar).
  * INT int64_t; DTYPE tg_dtype; SHAPE tg_shape; AXES tg_axes; DIMS int64_t[TG_MAX_RANK]; PTR void * (compared by address). */
@@ -100,9 +107,9 @@ typedef struct tg_kernel_args {
     const tg_operand *in;
     const tg_operand *out;
     const void *attr;
-    void *scratch;       /* as many bytes as `scratch` asked for, 64-byte aligned */
-    int threads;         /* most threads to use; the bits must not depend on it */
-    char *message;       /* where a kernel that fails says why */
+    void *scratch; /* as many bytes as `scratch` asked for, 64-byte aligned */
+    int threads;   /* most threads to use; the bits must not depend on it */
+    char *message; /* where a kernel that fails says why */
     size_t message_size;
 } tg_kernel_args;
 
@@ -143,7 +150,7 @@ typedef struct tg_sample_in {
 
 #define TG_SAMPLE_INPUTS 6
 typedef struct tg_sample {
-    const char *note; /* NULL ends the list */
+    const char *note;                  /* NULL ends the list */
     tg_sample_in in[TG_SAMPLE_INPUTS]; /* kind 0 ends the inputs */
     const void *attr;
     /* for `bad`: what it must give */
@@ -154,17 +161,17 @@ typedef struct tg_sample {
 /* ------------------------------------------------------------------ the descriptor */
 
 typedef enum tg_op_flags {
-    TG_OP_STRIDED = 1,    /* the kernel takes any strides for its inputs */
-    TG_OP_CAN_FAIL = 2,   /* the kernel can fail: it runs before a step's commit point */
-    TG_OP_RANDOM = 4,     /* a source of random numbers: never merged with an equal node */
-    TG_OP_BOOL_OUT = 8,   /* elementwise: the result is bool whatever the inputs are */
-    TG_OP_FLOAT_ONLY = 16,/* elementwise: inputs must be f32 or f64 */
-    TG_OP_COND_FIRST = 32,/* elementwise: input 0 is bool and does not decide the dtype */
-    TG_OP_CUT = 64,       /* gradients stop here: zero by definition, as the docs of the op say */
-    TG_OP_CHEAP = 128,    /* elementwise: costs about as much as an addition */
-    TG_OP_COMMUTES = 256, /* op(a, b) = op(b, a) bit for bit */
-    TG_OP_FENCE = 512,    /* an identity that the planner never looks through or merges */
-    TG_OP_BOOL_IN = 1024  /* elementwise: inputs must be bool */
+    TG_OP_STRIDED = 1,     /* the kernel takes any strides for its inputs */
+    TG_OP_CAN_FAIL = 2,    /* the kernel can fail: it runs before a step's commit point */
+    TG_OP_RANDOM = 4,      /* a source of random numbers: never merged with an equal node */
+    TG_OP_BOOL_OUT = 8,    /* elementwise: the result is bool whatever the inputs are */
+    TG_OP_FLOAT_ONLY = 16, /* elementwise: inputs must be f32 or f64 */
+    TG_OP_COND_FIRST = 32, /* elementwise: input 0 is bool and does not decide the dtype */
+    TG_OP_CUT = 64,        /* gradients stop here: zero by definition, as the docs of the op say */
+    TG_OP_CHEAP = 128,     /* elementwise: costs about as much as an addition */
+    TG_OP_COMMUTES = 256,  /* op(a, b) = op(b, a) bit for bit */
+    TG_OP_FENCE = 512,     /* an identity that the planner never looks through or merges */
+    TG_OP_BOOL_IN = 1024   /* elementwise: inputs must be bool */
 } tg_op_flags;
 
 typedef struct tg_op {
@@ -176,8 +183,8 @@ typedef struct tg_op {
     int n_out;           /* 0 means 1 */
     unsigned flags;      /* tg_op_flags */
     size_t attr_size;
-    const tg_field *fields; /* ends with a NULL name; covers every member of the attribute struct */
-    tg_status (*infer)(tg_infer *f);      /* may be NULL for elementwise ops */
+    const tg_field *fields;          /* ends with a NULL name; covers every member of the attribute struct */
+    tg_status (*infer)(tg_infer *f); /* may be NULL for elementwise ops */
     void (*vjp)(tg_vjp_args *v);
     tg_tensor (*define)(tg_tape *t, const tg_tensor *in, int n_in, const void *attr); /* output 0 in smaller ops */
     /* Where several cotangents of one tensor are all outputs of this op: records their sum as one node, or returns a handle
@@ -187,9 +194,9 @@ typedef struct tg_op {
     tg_source_fn *const *source_fn; /* elementwise source: by dtype */
     tg_view_fn *view;
     tg_kernel_fn *kernel;
-    tg_fold_kind fold; /* with kernel */
+    tg_fold_kind fold;                                                                                       /* with kernel */
     size_t (*scratch)(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads); /* bytes */
-    tg_status (*ref)(tg_kernel_args *k);  /* f64, packed, naive: for ops without definition. dtype of floats is f64 */
+    tg_status (*ref)(tg_kernel_args *k); /* f64, packed, naive: for ops without definition. dtype of floats is f64 */
     double (*flops)(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr); /* NULL: one per element */
     const tg_sample *samples, *bad;
 } tg_op;
