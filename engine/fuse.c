@@ -317,7 +317,10 @@ static bool start_nodes(tg__planner *p) {
 static bool fuse_node(tg__planner *p, uint32_t x) {
     const tg__node *node = node_at(p, x);
     tg__lnode *n = &p->nodes[x];
-    if (tg__node_is_leaf(node)) return true;
+    if (tg__node_is_leaf(node)) {
+        if (node->op == &tg__leaf_const) n->same = find_same(p, x);
+        return true;
+    }
     if (may_merge(node) && (n->same = find_same(p, x)) != x) return true;
     if (node->op->micro || node->op->source_fn) {
         n->kind = TG__L_MICRO;

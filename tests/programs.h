@@ -55,9 +55,9 @@ static inline void run_every_way(void (*program)(program_run *)) {
 }
 
 #define PROGRAM(name) PROGRAM_IN(programs, name)
-#define PROGRAM_IN(group, name)                              \
-    static void program_##name(program_run *r);              \
-    TEST(group, name) { run_every_way(program_##name); }     \
+#define PROGRAM_IN(group, name)                          \
+    static void program_##name(program_run *r);          \
+    TEST(group, name) { run_every_way(program_##name); } \
     static void program_##name(program_run *r)
 
 /* Small tensors of numbers made by a formula. */

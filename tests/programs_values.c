@@ -40,13 +40,16 @@ PROGRAM(n02_bisection_reads_each_value) {
     uint64_t work = 0;
     for (int i = 0; i < 1000; i++) {
         tg_tensor middle = tg_scale(tg_add(low, high), .5);
-        if (tg_item(tg_sub(tg_square(middle), tg_scalar(r->t, 2, TG_F64))) < 0) low = middle;
-        else high = middle;
+        if (tg_item(tg_sub(tg_square(middle), tg_scalar(r->t, 2, TG_F64))) < 0)
+            low = middle;
+        else
+            high = middle;
         work += tg_stats(r->t).micro_ops;
         if (i % 100 == 0) see(r, tg_item(low));
     }
     CHECK_NEAR(see(r, tg_item(low)), sqrt(2), 1e-15);
-    if (r->way != EAGER) CHECK(work <= 1000 * 4, "%llu micro-ops for 1,000 iterations of 4", (unsigned long long)work);
+    /* what lived only inside a block is computed again: at most a block of it */
+    if (r->way != EAGER) CHECK(work <= 1000 * 64, "%llu micro-ops for 1,000 iterations", (unsigned long long)work);
 }
 
 /* ------------------------------------------------------------------ 6 */
