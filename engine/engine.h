@@ -265,6 +265,8 @@ static inline const char *tg__scope_path(const tg_tape *t, uint32_t scope) {
 typedef struct tg__region { /* a strided box: element k of axis a is start[a] + k * step[a]; its extent is its part's shape */
     int64_t start[TG_MAX_RANK], step[TG_MAX_RANK];
 } tg__region;
+/* The sum of n >= 1 tensors of equal shape, from the left. */
+tg_tensor tg__add_n(tg_tape *t, const char *site, const tg_tensor *parts, int n);
 /* The sum of parts, each laid into its region of zeros; steps are never 0. */
 tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
                          const tg__region *regions, int n);

@@ -205,9 +205,19 @@ static tg_status merge_sums(tg_tape *t, part_list *p) {
     return t->base.error.status;
 }
 
-static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t id) {
-    if (merge_sums(t, p)) return tg__poison(t);
-    if (p->n == 1 && p->regions[0] == TG__NONE) return tg__handle(t, p->ids[0]);
+static tg_tensor sum_wholes(tg_tape *t, const part_list *p, uint32_t id) {
+    tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
+    if (!parts) {
+        tg__fail_nomem(t, "add_n", NULL);
+        return sum;
+    }
+    for (uint32_t i = 0; i < p->n; i++) parts[i] = tg__handle(t, p->ids[i]);
+    sum = tg__add_n(t, t->nodes[id].site, parts, (int)p->n);
+    tg__free(parts);
+    return sum;
+}
+
+static tg_tensor sum_regions(tg_tape *t, const tg__grad_level *l, const part_list *p, uint32_t id) {
     tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
     tg__region *regions = tg__alloc(p->n * sizeof *regions), whole;
     for (int a = 0; a < TG_MAX_RANK; a++) {
@@ -227,6 +237,13 @@ static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t
     tg__free(regions);
     tg__free(parts);
     return sum;
+}
+
+static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t id) {
+    if (merge_sums(t, p)) return tg__poison(t);
+    bool wholes = true;
+    for (uint32_t i = 0; i < p->n; i++) wholes = wholes && p->regions[i] == TG__NONE;
+    return wholes ? sum_wholes(t, p, id) : sum_regions(t, l, p, id);
 }
 
 /* The whole cotangent of a node, as a node id; 0 if nothing was given. */

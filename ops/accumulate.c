@@ -1,6 +1,92 @@
 /* Sums of parts */
 #include "ops/op_file.h"
 
+extern const tg_micro tg__micro_add;
+
+#define BLOCK 4096
+
+/* ------------------------------------------------------------------ add_n */
+
+static tg_status add_n_infer(tg_infer *f) {
+    for (int i = 0; i < f->n_in; i++) {
+        if (f->in_dtype[i] != f->in_dtype[0] || f->in_dtype[i] == TG_U8 || f->in_dtype[i] == TG_BOOL)
+            return tg_infer_fail(f, TG_EDTYPE, "part %d is %s", i, tg_dtype_name(f->in_dtype[i]));
+        if (f->in_shape[i] != f->in_shape[0] && !tg_shape_equal(f->in_shape[i], f->in_shape[0]))
+            return tg_infer_fail(f, TG_ESHAPE, "part %d has another shape", i);
+    }
+    f->shape[0] = *f->in_shape[0];
+    f->dtype[0] = f->in_dtype[0];
+    return TG_OK;
+}
+
+static void add_n_piece(int64_t begin, int64_t end, void *ctx) {
+    const tg_kernel_args *k = ctx;
+    size_t size = tg_dtype_size(k->out[0].dtype);
+    tg_micro_fn *add = tg__micro_get(&tg__micro_add, k->out[0].dtype);
+    for (int64_t at = begin; at < end; at += BLOCK) {
+        size_t count = (size_t)(end - at < BLOCK ? end - at : BLOCK), first = (size_t)at * size;
+        char *y = (char *)k->out[0].data + first;
+        memcpy(y, (const char *)k->in[0].data + first, count * size);
+        for (int i = 1; i < k->n_in; i++) add(count, y, y, (const char *)k->in[i].data + first, NULL);
+    }
+}
+
+static tg_status add_n_kernel(tg_kernel_args *k) {
+    const tg_operand *y = &k->out[0];
+    tg_parallel(k->threads, y->numel, (double)k->n_in * (double)y->numel * (double)tg_dtype_size(y->dtype), add_n_piece, k);
+    return TG_OK;
+}
+
+static tg_tensor add_n_define(tg_tape *t, const tg_tensor *in, int n, const void *attr) {
+    (void)t, (void)attr;
+    tg_tensor sum = in[0];
+    for (int i = 1; i < n; i++) sum = tg_add(sum, in[i]);
+    return sum;
+}
+
+static void add_n_vjp(tg_vjp_args *v) {
+    for (int i = 0; i < v->n_in; i++)
+        if (tg_vjp_needs(v, i)) tg_vjp_give(v, i, v->g[0]);
+}
+
+static double add_n_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
+    (void)in, (void)attr;
+    return (double)(n_in - 1) * (double)tg_shape_numel(out);
+}
+
+const tg_op tg__op_add_n = {
+    .name = "add_n",
+    .formula = "y = x0 + x1 + ..., from the left",
+    .source = "elementary",
+    .min_in = 1,
+    .max_in = -1,
+    .infer = add_n_infer,
+    .vjp = add_n_vjp,
+    .kernel = add_n_kernel,
+    .define = add_n_define,
+    .flops = add_n_flops,
+    SAMPLES(SAMPLE("three matrices", INPUTS(IN('f', (3, 4)), IN('f', (3, 4)), IN('f', (3, 4)))),
+            SAMPLE("one vector", INPUTS(IN('f', (5)))),
+            SAMPLE("rank 0", INPUTS(IN('f', ()), IN('f', ()))),
+            SAMPLE("size 0", INPUTS(IN('f', (0, 2)), IN('f', (0, 2))))),
+    BADS(BAD("another length", TG_ESHAPE, "part 1 has another shape", INPUTS(IN('f', (2)), IN('f', (3)))),
+         BAD("no broadcasting", TG_ESHAPE, "part 1 has another shape", INPUTS(IN('f', (2, 3)), IN('f', (3)))),
+         BAD("another rank", TG_ESHAPE, "part 2 has another shape", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2, 1)))),
+         BAD("bool", TG_EDTYPE, "part 0 is bool", INPUTS(IN('b', (2)))),
+         BAD("mixed dtypes", TG_EDTYPE, "part 1 is i64", INPUTS(IN('f', (2)), IN('i', (2))))),
+};
+
+#define CHAIN 8 /* so many parts are added by ops, which fuse with what they are made of */
+
+tg_tensor tg__add_n(tg_tape *t, const char *site, const tg_tensor *parts, int n) {
+    if (n > CHAIN) return tg_apply_at(site, t, &tg__op_add_n, NULL, parts, n);
+    tg_tensor sum = parts[0];
+    for (int i = 1; i < n; i++) sum = tg_add_at(site, sum, parts[i]);
+    return sum;
+}
+
+/* ------------------------------------------------------------------ accumulate */
+
 /* The regions, one for each part, are interned: equal lists have one address, so that plans of them are equal. */
 typedef struct accumulate_attr {
     tg_shape shape;
@@ -55,10 +141,6 @@ static tg_status accumulate_infer(tg_infer *f) {
 }
 
 /* ------------------------------------------------------------------ the kernel */
-
-extern const tg_micro tg__micro_add;
-
-#define BLOCK 4096
 
 typedef struct sum_run {
     const tg_operand *parts;
@@ -257,8 +339,6 @@ static const tg__region *intern_regions(tg_tape *t, const tg_tensor *parts, cons
     return found == TG__NONE ? NULL : ((const region_list *)t->attrs.items[found])->at;
 }
 
-#define CHAIN 8 /* whole parts up to this many are added by ops, which fuse with what they are made of */
-
 static bool all_whole(const tg_shape *shape, const tg_tensor *parts, const tg__region *regions, int n) {
     for (int i = 0; i < n; i++) {
         tg_shape s = tg_shape_of(parts[i]);
@@ -303,11 +383,7 @@ static tg_tensor concat_backwards(const char *site, tg_tape *t, const tg_tensor 
 tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
                          const tg__region *regions, int n) {
     if (n < 1) return tg__constant(t, 0, shape, dtype);
-    if (n <= CHAIN && all_whole(shape, parts, regions, n)) {
-        tg_tensor sum = parts[0];
-        for (int i = 1; i < n; i++) sum = tg_add_at(site, sum, parts[i]);
-        return sum;
-    }
+    if (all_whole(shape, parts, regions, n)) return tg__add_n(t, site, parts, n);
     int axis = tiled_axis(shape, parts, regions, n, false);
     if (axis >= 0) return tg_concat_at(site, parts, n, axis);
     axis = tiled_axis(shape, parts, regions, n, true);

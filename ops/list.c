@@ -6,6 +6,7 @@
 extern const tg_op tg__op_abs;
 extern const tg_op tg__op_accumulate;
 extern const tg_op tg__op_add;
+extern const tg_op tg__op_add_n;
 extern const tg_op tg__op_and;
 extern const tg_op tg__op_arange;
 extern const tg_op tg__op_argmax;
@@ -83,6 +84,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_abs,
     &tg__op_accumulate,
     &tg__op_add,
+    &tg__op_add_n,
     &tg__op_and,
     &tg__op_arange,
     &tg__op_argmax,

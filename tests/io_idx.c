@@ -319,12 +319,12 @@ static void test_real(io_test *t, const char *folder) {
     tg_file_error e;
     tg_blob images, labels;
     int64_t count[10] = {0};
-    snprintf(path, sizeof path, "%s/t10k-images-idx3-ubyte.gz", folder);
+    snprintf(path, sizeof path, "%s/mnist/t10k-images-idx3-ubyte.gz", folder);
     CHECK(t, tg_read_idx(path, &images, &e) == TG_OK, "%s", e.message);
     bool shape = images.dtype == TG_U8 && images.shape.rank == 3 && images.shape.dims[0] == 10000 &&
                  images.shape.dims[1] == 28 && images.shape.dims[2] == 28;
     CHECK(t, shape, "the images have another shape");
-    snprintf(path, sizeof path, "%s/t10k-labels-idx1-ubyte.gz", folder);
+    snprintf(path, sizeof path, "%s/mnist/t10k-labels-idx1-ubyte.gz", folder);
     CHECK(t, tg_read_idx(path, &labels, &e) == TG_OK, "%s", e.message);
     CHECK(t, labels.shape.rank == 1 && labels.shape.dims[0] == 10000, "the labels have another shape");
     const uint8_t *label = labels.data;
