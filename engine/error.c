@@ -88,7 +88,7 @@ tg_status tg__fail_node(tg_tape *t, tg_status status, uint32_t id, const char *f
     va_end(args);
     uint32_t count;
     const uint32_t *in = tg__inputs(t, n, &count);
-    if (!(n->flags & TG__IS_LEAF) && !n->op->source_fn) {
+    if (!(n->flags & TG__IS_LEAF) && !n->op->source_fn && count) {
         append(text, sizeof text, "; inputs");
         for (uint32_t i = 0; i < count && i < 6; i++)
             append(text, sizeof text, "%s %s", i ? "," : "", tg__node_text(t, in[i], shape, sizeof shape));

@@ -25,6 +25,8 @@ static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char 
                  x.owner->error.message);
     else if (x.owner->kind == TG__OWNER_MODEL)
         tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d is a parameter of a model that was freed", which);
+    else if (x.owner->kind == TG__OWNER_FREE)
+        tg__fail(t, TG_ESTALE, op, site, t->scope, "operand %d belongs to a tape or model that was freed", which);
     else if (x.owner == &t->base && x.id == 0)
         tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is the result of an op that failed before tg_clear", which);
     else if (x.owner == &t->base)
@@ -51,7 +53,7 @@ bool tg_valid(tg_tensor x) {
 /* The tape of an op: the given one, else that of the first live operand on a tape, else of any operand on a tape. */
 tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n) {
     if (t) return t;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; in && i < n; i++) {
         if (!in[i].owner || in[i].owner->kind != TG__OWNER_TAPE) continue;
         tg_tape *u = (tg_tape *)in[i].owner;
         if (tg__is_live_on(u, in[i])) return u;

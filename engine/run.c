@@ -415,5 +415,9 @@ static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, u
 
 tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots, const char *site) {
     if (!tg__planner_start(t)) return tg__fail_nomem(t, "run", site);
-    return execute(t, mode, roots, n_roots);
+    const char *outer = t->site_override;
+    if (!outer) t->site_override = site; /* of errors that belong to no node */
+    tg_status s = execute(t, mode, roots, n_roots);
+    t->site_override = outer;
+    return s;
 }

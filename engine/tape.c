@@ -271,7 +271,7 @@ uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name) {
 }
 
 void tg_push_scope(tg_tape *t, const char *name) {
-    if (!t || t->base.error.status) return;
+    if (!t) return; /* also with an error: pushes and pops stay in pairs */
     uint32_t s = tg__scope_child(t, t->scope, name ? name : "?");
     if (s == TG__NONE)
         tg__fail_nomem(t, "push_scope", NULL);

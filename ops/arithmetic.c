@@ -100,10 +100,13 @@ TG_API(tg_tensor, tg_div, (tg_tensor a, tg_tensor b), (a, b)) {
 
 /* ------------------------------------------------------------------ with a number */
 
-/* The number as a tensor beside x: of x's dtype, where that is a float. */
-static tg_tensor number_for(const char *site, tg_tensor x, double value) {
+/* The number as a tensor beside x, of x's dtype. */
+static tg_tensor number_for(const char *site, const char *op, tg_tensor x, double value) {
+    tg_tape *t = tg_tape_of(x);
     tg_dtype d = tg_dtype_of(x);
-    return tg_scalar_at(site, tg_tape_of(x), value, tg_dtype_is_float(d) ? d : TG_F32);
+    if (t && !tg_dtype_is_float(d))
+        tg__fail(t, TG_EDTYPE, op, site, t->scope, "the tensor must be f32 or f64, not %s", tg_dtype_name(d));
+    return tg_scalar_at(site, t, value, d);
 }
 
 /*| tg_scale: a tensor times a number. The number is data: a new value makes no new plan.
@@ -114,7 +117,7 @@ static tg_tensor number_for(const char *site, tg_tensor x, double value) {
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_API(tg_tensor, tg_scale, (tg_tensor x, double s), (x, s)) {
-    return tg_mul_at(site, x, number_for(site, x, s));
+    return tg_mul_at(site, x, number_for(site, "scale", x, s));
 }
 
 /*| tg_add_scalar: a tensor plus a number. The number is data: a new value makes no new plan.
@@ -125,7 +128,7 @@ TG_API(tg_tensor, tg_scale, (tg_tensor x, double s), (x, s)) {
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_API(tg_tensor, tg_add_scalar, (tg_tensor x, double s), (x, s)) {
-    return tg_add_at(site, x, number_for(site, x, s));
+    return tg_add_at(site, x, number_for(site, "add_scalar", x, s));
 }
 
 /* ------------------------------------------------------------------ sign */

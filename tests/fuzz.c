@@ -63,5 +63,5 @@ TEST(fuzz, planned_equals_eager) {
 TEST(fuzz, threads_change_no_bit) {
     static const fuzz_way ways[] = {
         {"one thread", false, false, 1}, {"three threads", false, true, 3}, {"eager, three threads", true, false, 3}};
-    fuzz(1000001, 100, ways, 3);
+    fuzz(1000001, 60, ways, 3);
 }

@@ -3,8 +3,8 @@
 
 static tg_tensor variable(tg_model *m, const char *name, tg_shape s, double first) {
     tg_tensor w = tg_param(m, name, s, TG_F64, (tg_init){0});
-    double v[64];
-    for (int i = 0; i < 64; i++) v[i] = first + i;
+    double v[600];
+    for (int i = 0; i < 600; i++) v[i] = first + i;
     tg_param_write(w, tg_f64(v, s));
     return w;
 }
