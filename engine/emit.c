@@ -470,7 +470,7 @@ static uint16_t written_at(const tg__planner *p, uint32_t step, uint32_t storage
  * value has been read for the last time. */
 static void choose_direct(tg__planner *p) {
     uint32_t last_fallible = 0;
-    for (uint32_t i = 0; i < p->n_groups; i++)
+    for (uint32_t i = 0; i < p->n_order; i++)
         if (p->groups[p->order[i]].can_fail) last_fallible = i + 1;
     p->draft.commit = p->draft.n_steps;
     if (p->mode != TG__STEP) return;
@@ -492,7 +492,7 @@ static void choose_direct(tg__planner *p) {
 
 bool tg__emit(tg__planner *p) {
     clear_draft(&p->draft);
-    for (uint32_t i = 0; i < p->n_groups; i++) {
+    for (uint32_t i = 0; i < p->n_order; i++) {
         uint32_t g = p->order[i];
         const tg__group *group = &p->groups[g];
         bool ok = group->kind == TG__G_BLOCK    ? emit_block(p, g, i)

@@ -8,7 +8,7 @@
 #include "planner.h"
 
 #define MAX_MICRO_OPS 64
-#define MAX_STREAMS 10       /* of a block in memory: more would defeat the prefetchers */
+#define MAX_STREAMS 12       /* of a block in memory: more would defeat the prefetchers */
 #define SMALL 4096           /* up to so many elements everything stays in the cache: */
 #define MAX_SMALL_STREAMS 96 /* only table sizes limit the streams */
 
@@ -58,6 +58,12 @@ static uint32_t maker(const tg__planner *p, uint32_t x) { return p->nodes[p->nod
 
 static bool later(uint32_t a, uint32_t b) { return a != TG__NONE && (b == TG__NONE || a > b); }
 
+static void read_from_memory(tg__planner *p, uint32_t x) {
+    tg__lnode *src = &p->nodes[p->nodes[x].src];
+    src->stored = true;
+    if (src->group != TG__NONE) p->groups[src->group].read_outside = true;
+}
+
 /* ------------------------------------------------------------------ packing */
 
 /* A packed copy of x, made by a group of its own. */
@@ -78,7 +84,7 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
     n->stream = x; /* what is copied */
     if (new_group(p, TG__G_PACK, copy, numel_of(p, copy)) == TG__NONE) return TG__NONE;
     p->nodes[x].pack = copy;
-    p->nodes[p->nodes[x].src].stored = true;
+    read_from_memory(p, x);
     return copy;
 }
 
@@ -181,6 +187,9 @@ static bool in_register(const tg__planner *p, uint32_t x, uint32_t g, int64_t nu
            numel_of(p, x) == numel;
 }
 
+/* A single element costs no memory traffic: it does not count among the streams. */
+static bool is_stream(const tg__planner *p, uint32_t x) { return numel_of(p, p->nodes[x].src) > 1; }
+
 typedef struct inputs {
     uint32_t x[TG_MICRO_INPUTS];
     int n;
@@ -195,7 +204,7 @@ static bool fits(const tg__planner *p, const inputs *in, uint32_t g, int64_t num
         uint32_t m = maker(p, in->x[i]);
         if (in_register(p, in->x[i], g, numel)) continue;
         if (m != TG__NONE && m >= g) return false;
-        more += p->nodes[p->nodes[in->x[i]].src].seen_in != g;
+        more += is_stream(p, in->x[i]) && p->nodes[p->nodes[in->x[i]].src].seen_in != g;
     }
     return b->n_streams + more <= (numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS);
 }
@@ -213,10 +222,50 @@ static uint32_t choose_block(const tg__planner *p, const inputs *in, int64_t num
     return best;
 }
 
+/* Moves the nodes of block `from` into the later block `to`, before its own. */
+static void merge_blocks(tg__planner *p, uint32_t from, uint32_t to) {
+    tg__group *a = &p->groups[from], *b = &p->groups[to];
+    for (uint32_t x = a->node; x != TG__NONE; x = p->nodes[x].next) {
+        p->nodes[x].group = to;
+        const tg__node *n = node_at(p, x);
+        for (int i = 0; !n->op->source_fn && i < n->n_in; i++) {
+            tg__lnode *src = &p->nodes[p->nodes[same_of(p, n->u.in[i])].src];
+            if (src->seen_in == from) src->seen_in = to;
+        }
+    }
+    p->nodes[a->last].next = b->node;
+    b->node = a->node;
+    b->n_nodes += a->n_nodes;
+    b->n_streams += a->n_streams;
+    if (a->segment) b->segment = a->segment;
+    *a = (tg__group){.kind = TG__G_MERGED, .node = TG__NONE, .last = TG__NONE};
+}
+
+static bool may_merge_blocks(const tg__planner *p, uint32_t from, uint32_t to, int64_t numel) {
+    const tg__group *a = &p->groups[from], *b = &p->groups[to];
+    return a->kind == TG__G_BLOCK && b->kind == TG__G_BLOCK && a->numel == numel && b->numel == numel && !a->read_outside &&
+           a->n_nodes + b->n_nodes < MAX_MICRO_OPS && a->n_streams + b->n_streams <= (numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS) &&
+           (!a->segment || !b->segment || a->segment == b->segment);
+}
+
+/* Two blocks that a node brings together become one, where nothing between them reads the first. */
+static void merge_makers(tg__planner *p, const inputs *in, int64_t numel) {
+    uint32_t last = TG__NONE;
+    for (int i = 0; i < in->n; i++) {
+        uint32_t g = maker(p, in->x[i]);
+        if (g != TG__NONE && in_register(p, in->x[i], g, numel) && later(g, last)) last = g;
+    }
+    for (int i = 0; i < in->n && last != TG__NONE; i++) {
+        uint32_t g = maker(p, in->x[i]);
+        if (g != TG__NONE && g < last && in_register(p, in->x[i], g, numel) && may_merge_blocks(p, g, last, numel)) merge_blocks(p, g, last);
+    }
+}
+
 static bool fuse_micro(tg__planner *p, uint32_t x, const tg__node *node) {
     inputs in = {.n = node->op->source_fn ? 0 : node->n_in};
     for (int i = 0; i < in.n; i++) in.x[i] = same_of(p, node->u.in[i]);
     int64_t numel = numel_of(p, x);
+    merge_makers(p, &in, numel);
     uint32_t g = choose_block(p, &in, numel);
     if (g == TG__NONE) {
         if ((g = new_group(p, TG__G_BLOCK, x, numel)) == TG__NONE) return false;
@@ -226,10 +275,10 @@ static bool fuse_micro(tg__planner *p, uint32_t x, const tg__node *node) {
     for (int i = 0; i < in.n; i++) {
         tg__lnode *src = &p->nodes[p->nodes[in.x[i]].src];
         if (in_register(p, in.x[i], g, numel)) continue;
-        src->stored = true;
+        read_from_memory(p, in.x[i]);
         if (src->seen_in == g) continue;
         src->seen_in = g;
-        p->groups[g].n_streams++;
+        p->groups[g].n_streams += is_stream(p, in.x[i]);
     }
     return true;
 }
@@ -281,7 +330,7 @@ static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t y = same_of(p, in[i]);
         if (!kernel_takes(p, node->op, y) && packed_copy(p, y) == TG__NONE) return false;
-        p->nodes[p->nodes[y].src].stored = true;
+        read_from_memory(p, y);
     }
     uint32_t g = new_group(p, TG__G_KERNEL, x, numel_of(p, x));
     if (g == TG__NONE) return false;

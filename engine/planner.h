@@ -168,11 +168,12 @@ typedef struct tg__plan {
 
 /* ------------------------------------------------------------------ making a plan */
 
-typedef enum tg__group_kind { TG__G_BLOCK, TG__G_KERNEL, TG__G_PACK } tg__group_kind;
+typedef enum tg__group_kind { TG__G_BLOCK, TG__G_KERNEL, TG__G_PACK, TG__G_MERGED } tg__group_kind; /* merged: moved into another block */
 
 typedef struct tg__group {
     uint8_t kind;
     bool can_fail, writes; /* writes: makes the new value of a variable */
+    bool read_outside;     /* another group reads what this one makes */
     uint32_t node;         /* kernel or pack: its only node; a block's first */
     uint32_t last;         /* a block's newest node: lnode.next links from node to last */
     uint32_t n_nodes, n_streams;
@@ -232,6 +233,7 @@ typedef struct tg__planner {
     uint32_t n_views, views_cap;
     tg__group *groups;
     uint32_t n_groups, groups_cap;
+    uint32_t n_order; /* groups that are left: merged ones are not */
     uint32_t *order, order_cap; /* schedule: position -> group */
     uint32_t *table, table_cap; /* equal nodes: open hash */
     uint32_t *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;

@@ -87,6 +87,8 @@ static bool list_readers(tg__planner *p) {
     return true;
 }
 
+static bool is_left(const tg__planner *p, uint32_t g) { return p->groups[g].kind != TG__G_MERGED; }
+
 static void emit_group(tg__planner *p, uint32_t g, uint32_t *n) {
     p->groups[g].position = *n;
     p->order[(*n)++] = g;
@@ -139,13 +141,14 @@ static bool schedule_step(tg__planner *p) {
             if (w.flags[g]) each_input_group(p, g, mark_early, &w);
         }
         for (uint32_t g = 0; g < n_groups; g++)
-            if (w.flags[g]) emit_group(p, g, &n);
+            if (w.flags[g] && is_left(p, g)) emit_group(p, g, &n);
         for (uint32_t i = 0, early = n; i < early; i++) emit_ready(p, &w, p->waiting, p->order[i], &n);
         for (uint32_t g = 0; g < n_groups; g++) {
-            if (p->groups[g].position != TG__NONE) continue;
+            if (p->groups[g].position != TG__NONE || !is_left(p, g)) continue;
             emit_group(p, g, &n);
             emit_ready(p, &w, p->waiting, g, &n);
         }
+        p->n_order = n;
     }
     tg__free(w.flags);
     tg__free(w.first);
@@ -156,9 +159,9 @@ static bool schedule_step(tg__planner *p) {
 bool tg__schedule(tg__planner *p) {
     if (!tg__grow(&p->order, &p->order_cap, p->n_groups, sizeof *p->order)) return false;
     if (p->mode == TG__STEP && p->t->n_effects) return schedule_step(p);
-    for (uint32_t g = 0; g < p->n_groups; g++) {
-        p->order[g] = g;
-        p->groups[g].position = g;
-    }
+    uint32_t n = 0;
+    for (uint32_t g = 0; g < p->n_groups; g++)
+        if (is_left(p, g)) emit_group(p, g, &n);
+    p->n_order = n;
     return true;
 }
