@@ -15,6 +15,8 @@ uint64_t tg__alloc_fail_at(uint64_t n, bool forever) {
 
 uint64_t tg__alloc_live(void) { return live; }
 
+void tg__alloc_for_ever(void) { atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed); }
+
 static bool must_fail(void) {
     uint64_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
     uint64_t at = atomic_load_explicit(&fail_at, memory_order_relaxed);

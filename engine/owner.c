@@ -24,6 +24,8 @@ tg_owner *tg__owner_take(tg__owner_kind kind) {
         memset(o, 0, shell_size(kind));
     } else if (!(o = tg__calloc(1, shell_size(kind)))) {
         return NULL;
+    } else {
+        tg__alloc_for_ever();
     }
     o->epoch = epoch;
     o->kind = kind;

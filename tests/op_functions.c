@@ -170,7 +170,7 @@ TEST(functions, constants_and_numbers) {
     tg_cast(x, (tg_dtype)-1);
     check_error(t, TG_EDTYPE, "cast: -1 is no dtype");
     tg_scale(tg_cast(x, TG_I64), 2);
-    check_error(t, TG_EDTYPE, "mul: ");
+    check_error(t, TG_EDTYPE, "scale: ");
     tg_reshape(x, TG_SHAPE(2, -1));
     check_error(t, TG_ESHAPE, "reshape: 3 elements do not fill the shape (2, -1)");
     tg_tape_free(t);
