@@ -190,6 +190,8 @@ static bool in_register(const tg__planner *p, uint32_t x, uint32_t g, int64_t nu
 /* A single element costs no memory traffic: it does not count among the streams. */
 static bool is_stream(const tg__planner *p, uint32_t x) { return numel_of(p, p->nodes[x].src) > 1; }
 
+static uint32_t most_streams(int64_t numel) { return numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS; }
+
 typedef struct inputs {
     uint32_t x[TG_MICRO_INPUTS];
     int n;
@@ -206,7 +208,7 @@ static bool fits(const tg__planner *p, const inputs *in, uint32_t g, int64_t num
         if (m != TG__NONE && m >= g) return false;
         more += is_stream(p, in->x[i]) && p->nodes[p->nodes[in->x[i]].src].seen_in != g;
     }
-    return b->n_streams + more <= (numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS);
+    return b->n_streams + more <= most_streams(numel);
 }
 
 static uint32_t choose_block(const tg__planner *p, const inputs *in, int64_t numel) {
@@ -244,7 +246,7 @@ static void merge_blocks(tg__planner *p, uint32_t from, uint32_t to) {
 static bool may_merge_blocks(const tg__planner *p, uint32_t from, uint32_t to, int64_t numel) {
     const tg__group *a = &p->groups[from], *b = &p->groups[to];
     return a->kind == TG__G_BLOCK && b->kind == TG__G_BLOCK && a->numel == numel && b->numel == numel && !a->read_outside &&
-           a->n_nodes + b->n_nodes < MAX_MICRO_OPS && a->n_streams + b->n_streams <= (numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS) &&
+           a->n_nodes + b->n_nodes < MAX_MICRO_OPS && a->n_streams + b->n_streams <= most_streams(numel) &&
            (!a->segment || !b->segment || a->segment == b->segment);
 }
 
@@ -257,7 +259,8 @@ static void merge_makers(tg__planner *p, const inputs *in, int64_t numel) {
     }
     for (int i = 0; i < in->n && last != TG__NONE; i++) {
         uint32_t g = maker(p, in->x[i]);
-        if (g != TG__NONE && g < last && in_register(p, in->x[i], g, numel) && may_merge_blocks(p, g, last, numel)) merge_blocks(p, g, last);
+        bool apart = g != TG__NONE && g < last && in_register(p, in->x[i], g, numel);
+        if (apart && may_merge_blocks(p, g, last, numel)) merge_blocks(p, g, last);
     }
 }
 

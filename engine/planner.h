@@ -168,7 +168,12 @@ typedef struct tg__plan {
 
 /* ------------------------------------------------------------------ making a plan */
 
-typedef enum tg__group_kind { TG__G_BLOCK, TG__G_KERNEL, TG__G_PACK, TG__G_MERGED } tg__group_kind; /* merged: moved into another block */
+typedef enum tg__group_kind {
+    TG__G_BLOCK,
+    TG__G_KERNEL,
+    TG__G_PACK,
+    TG__G_MERGED /* its nodes moved into another block */
+} tg__group_kind;
 
 typedef struct tg__group {
     uint8_t kind;
