@@ -34,6 +34,7 @@ typedef struct fuzz_way {
     const char *name;
     bool eager, poison;
     int threads;
+    bool faults; /* the allocator fails now and then: any error may come */
 } fuzz_way;
 
 /* Runs the program of this seed. Fills the trace; errors that the program did not mean are counted in trace->failed. */
