@@ -235,3 +235,17 @@ PROGRAM(n23_the_interior_of_a_long_chain) {
     tg_data(y);
     CHECK_EQ_I(tg_stats(r->t).runs, runs);
 }
+
+/* ------------------------------------------------------------------ 8 again: shapes */
+
+PROGRAM(n08_ever_new_shapes) {
+    uint64_t blocks = 0;
+    for (int64_t i = 1; i <= 70000 && tg_ok(r->t); i++, tg_tape_reset(r->t)) {    /* more than a tape remembers */
+        tg_tensor empty = tg_exp(tg_uniform(r->t, TG_SHAPE(i, 0), TG_F64, 0, 1)); /* of no elements, so that it costs nothing */
+        tg_tensor y = tg_add(sum_of(empty), tg_scalar(r->t, (double)i, TG_F64));
+        if (i % 100 == 0) CHECK_NEAR(tg_item(y), (double)i, 0);
+        if (i == 10000) blocks = tg__alloc_live();
+    }
+    CHECK(tg__alloc_live() < blocks + 100, "blocks went from %llu to %llu", (unsigned long long)blocks,
+          (unsigned long long)tg__alloc_live());
+}
