@@ -259,11 +259,17 @@ bool tg__scopes_start(tg_tape *t) {
     return true;
 }
 
+/* The part of a scope's path that is its own name. */
+static const char *own_name(const tg_tape *t, uint32_t scope) {
+    uint32_t parent = t->scopes[scope].parent;
+    return t->scopes[scope].path + strlen(t->scopes[parent].path) + (parent ? 1 : 0);
+}
+
 uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name) {
+    for (uint32_t i = parent + 1; i < t->n_scopes; i++)
+        if (t->scopes[i].parent == parent && strcmp(own_name(t, i), name) == 0) return i;
     char path[512];
     snprintf(path, sizeof path, "%s%s%s", t->scopes[parent].path, parent ? "." : "", name);
-    for (uint32_t i = parent + 1; i < t->n_scopes; i++)
-        if (t->scopes[i].parent == parent && strcmp(t->scopes[i].path, path) == 0) return i;
     char *copy = tg__grow(&t->scopes, &t->scopes_cap, t->n_scopes + 1, sizeof *t->scopes) ? tg__strdup(path) : NULL;
     if (!copy) return TG__NONE;
     t->scopes[t->n_scopes] = (tg__scope){parent, copy};

@@ -23,9 +23,11 @@ tg_linear tg_linear_new_of(tg_model *m, const char *name, int64_t in, int64_t ou
 /* The layer's name is that of its weight without ".weight". */
 static void push_layer_scope(tg_tape *t, tg_tensor weight) {
     char name[TG__LAYER_BYTES];
-    snprintf(name, sizeof name, "%s", tg_param_name(weight));
-    char *dot = strrchr(name, '.');
-    if (dot) *dot = 0;
+    const char *full = tg_param_name(weight), *dot = strrchr(full, '.');
+    size_t n = dot ? (size_t)(dot - full) : strlen(full);
+    if (n >= sizeof name) n = sizeof name - 1;
+    memcpy(name, full, n);
+    name[n] = 0;
     tg_push_scope(t, name);
 }
 

@@ -24,25 +24,27 @@ static bool product_shape(const tg_shape *a, const tg_shape *b, tg_shape *out) {
 static int64_t inner_left(const tg_shape *a) { return a->dims[a->rank - 1]; }
 static int64_t inner_right(const tg_shape *b) { return b->dims[b->rank == 1 ? 0 : b->rank - 2]; }
 
-static tg_status matmul_infer(tg_infer *f) {
+static tg_status product_fail(tg_infer *f, int pair, const char *why) {
     char left[160], right[160];
+    tg__shape_text(f->in_shape[pair], left, sizeof left);
+    tg__shape_text(f->in_shape[pair + 1], right, sizeof right);
+    return tg_infer_fail(f, TG_ESHAPE, "%s x %s: %s", left, right, why);
+}
+
+static tg_status matmul_infer(tg_infer *f) {
     if (f->n_in % 2) return tg_infer_fail(f, TG_EARG, "takes pairs of inputs, not %d", f->n_in);
     for (int i = 0; i < f->n_in; i += 2) {
         const tg_shape *a = f->in_shape[i], *b = f->in_shape[i + 1];
-        tg__shape_text(a, left, sizeof left);
-        tg__shape_text(b, right, sizeof right);
         if (!tg_dtype_is_float(f->in_dtype[i]) || f->in_dtype[i] != f->in_dtype[i + 1] || f->in_dtype[i] != f->in_dtype[0])
             return tg_infer_fail(f, TG_EDTYPE, "%s x %s: both must be f32 or both f64: cast with tg_cast",
                                  tg_dtype_name(f->in_dtype[i]), tg_dtype_name(f->in_dtype[i + 1]));
-        if (!a->rank || !b->rank) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: a number is no matrix: use tg_mul", left, right);
-        if (inner_left(a) != inner_right(b)) return tg_infer_fail(f, TG_ESHAPE, "%s x %s: inner sizes differ", left, right);
-        if (a->rank < 2 || b->rank < 2)
-            return tg_infer_fail(f, TG_ESHAPE, "%s x %s: vectors are for tg_matmul alone", left, right);
+        if (!a->rank || !b->rank) return product_fail(f, i, "a number is no matrix: use tg_mul");
+        if (inner_left(a) != inner_right(b)) return product_fail(f, i, "inner sizes differ");
+        if (a->rank < 2 || b->rank < 2) return product_fail(f, i, "vectors are for tg_matmul alone");
         tg_shape product;
-        if (!product_shape(a, b, &product))
-            return tg_infer_fail(f, TG_ESHAPE, "%s x %s: the batch axes do not broadcast", left, right);
+        if (!product_shape(a, b, &product)) return product_fail(f, i, "the batch axes do not broadcast");
         if (i && (!tg_shape_equal(&product, &f->shape[0]) || inner_left(a) != inner_left(f->in_shape[0])))
-            return tg_infer_fail(f, TG_ESHAPE, "%s x %s: another shape or inner size than the first product", left, right);
+            return product_fail(f, i, "another shape or inner size than the first product");
         f->shape[0] = product;
     }
     f->dtype[0] = f->in_dtype[0];
