@@ -447,8 +447,10 @@ static bool plan_effects(tg__planner *p) {
         bool fresh = lies_packed(p, x) && p->nodes[src].kind != TG__L_LEAF;
         for (uint32_t k = 0; k < i && fresh; k++) fresh = p->effects[k].value != src;
         if (!fresh) {
-            p->nodes[x].pack = TG__NONE; /* a copy of its own */
+            uint32_t pack = p->nodes[x].pack;
+            p->nodes[x].pack = TG__NONE; /* a copy of its own, beside the one that others read */
             if ((src = packed_copy(p, x)) == TG__NONE) return false;
+            p->nodes[x].pack = pack;
         }
         p->nodes[src].stored = true;
         if (p->nodes[src].group != TG__NONE) p->groups[p->nodes[src].group].writes = true;

@@ -135,3 +135,21 @@ PROGRAM(n25_a_borrowed_variable) {
     }
     tg_model_free(m);
 }
+
+PROGRAM(n25_one_view_read_wanted_and_assigned) {
+    tg_model *m = tg_model_new(25);
+    tg_tensor w = variable(m, "w", TG_SHAPE(4, 5), 0), v = variable(m, "v", TG_SHAPE(5, 4), 50);
+    for (int step = 0; step < 3; step++, tg_tape_reset(r->t)) {
+        double first = at(w, 5);
+        tg_tensor turned = tg_transpose(tg_on(r->t, w)), most = tg_want(tg_argmax(turned, 0)), soft = tg_softmax(turned, 0);
+        tg_want(turned);
+        tg_assign(v, turned);
+        tg_assign(w, tg_transpose(tg_mul(tg_on(r->t, v), soft)));
+        tg_step(r->t);
+        CHECK_NEAR(see(r, at(v, 1)), first, 0);
+        CHECK_NEAR(see(r, at(turned, 1)), first, 0);
+        see_all(r, w);
+        CHECK(((const int64_t *)tg_data(most))[0] >= 0, "no position");
+    }
+    tg_model_free(m);
+}
