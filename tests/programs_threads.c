@@ -46,7 +46,7 @@ static void *serve(void *arg) {
     for (int i = 0; i < ASKS; i++) {
         tg_status s;
         bool whole = is_whole(t, c->w, c->b, &s); /* the live model: whole, or TG_ECHANGED */
-        count(c, t, whole, s);
+        count(c, t, whole || c->eager, s);        /* eager ops read as they are recorded: two steps may be mixed */
         tg_model *copy = tg_model_publish(c->m); /* a snapshot never changes */
         whole = copy && is_whole(t, tg_model_find(copy, "w"), tg_model_find(copy, "b"), &s) && s != TG_ECHANGED;
         count(c, t, whole, s);

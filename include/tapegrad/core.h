@@ -200,7 +200,9 @@ TG_EXPORT tg_status tg_rewind(tg_tape *t, tg_mark m);
 TG_EXPORT void tg_push_scope(tg_tape *t, const char *name);
 TG_EXPORT void tg_pop_scope(tg_tape *t);
 
-TG_EXPORT void tg_set_eager(tg_tape *t, bool on);       /* run every node at once, unfused, from here on */
+/* tg_set_eager: run every node at once, unfused, from here on: for debugging. Each op reads its parameters as it is recorded, so
+ * that a model which another tape steps meanwhile may be seen at two of its steps: serve from a snapshot (tg_model_publish). */
+TG_EXPORT void tg_set_eager(tg_tape *t, bool on);
 TG_EXPORT void tg_set_threads(tg_tape *t, int threads); /* most threads a kernel may use; 0: OpenMP's number (default) */
 TG_EXPORT void tg_seed(tg_tape *t, uint64_t seed);      /* restart the random numbers of this tape; the default seed is 0 */
 /* tg_check_finite: when on, a step whose new values or roots hold a NaN or an infinity changes nothing and is TG_ENONFINITE;
