@@ -200,8 +200,9 @@ TG_EXPORT tg_status tg_rewind(tg_tape *t, tg_mark m);
 TG_EXPORT void tg_push_scope(tg_tape *t, const char *name);
 TG_EXPORT void tg_pop_scope(tg_tape *t);
 
-/* tg_set_eager: run every node at once, unfused, from here on: for debugging. Each op reads its parameters as it is recorded, so
- * that a model which another tape steps meanwhile may be seen at two of its steps: serve from a snapshot (tg_model_publish). */
+/* tg_set_eager: run every node at once, unfused, from here on: for debugging. Each op reads its parameters as it is
+ * recorded, so that a model which another tape steps meanwhile may be seen at two of its steps: serve from a snapshot then
+ * (tg_model_publish). */
 TG_EXPORT void tg_set_eager(tg_tape *t, bool on);
 TG_EXPORT void tg_set_threads(tg_tape *t, int threads); /* most threads a kernel may use; 0: OpenMP's number (default) */
 TG_EXPORT void tg_seed(tg_tape *t, uint64_t seed);      /* restart the random numbers of this tape; the default seed is 0 */
