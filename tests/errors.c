@@ -517,7 +517,7 @@ ERRORS(files_that_cannot_be_written) {
 /* ------------------------------------------------------------------ NULL everywhere */
 
 TEST(errors, null_tapes_and_handles) {
-    tg_tensor none = {0}, g, xs[2] = {none, none};
+    tg_tensor none = {0}, gs[2], xs[2] = {none, none};
     tg_array a = tg_f32((float[]){1}, TG_SCALAR);
     tg_tape_free(NULL);
     CHECK_EQ_I(tg_tape_reset(NULL), TG_EARG);
@@ -576,7 +576,7 @@ TEST(errors, null_tapes_and_handles) {
     tg_assign(none, none);
     tg_drop(none);
     CHECK_EQ_I(tg_grad(none, NULL, 1, NULL), TG_EARG);
-    CHECK_EQ_I(tg_grad(none, xs, 2, &g), TG_EARG);
+    CHECK_EQ_I(tg_grad(none, xs, 2, gs), TG_EARG);
     CHECK_EQ_I(tg_vjp(none, none, NULL, 0, NULL), TG_EARG);
     CHECK_EQ_I(tg_hvp(none, NULL, NULL, 1, NULL), TG_EARG);
     CHECK(!tg_depends(none, none), "nothing depends on nothing");
