@@ -157,35 +157,44 @@ static bool hold(tg_tape *t, uint32_t id) {
     n->n_in = 0;
     n->data = copy;
     n->flags |= TG__HELD | TG__IS_LEAF;
+    n->u.num[0] = UINT64_MAX; /* its place is settled at the end of the rewind */
     t->held[t->n_held++] = id;
     return true;
 }
 
-static void free_dropped(tg_tape *t, uint32_t from) {
+/* Held values lie where the tape was rewound to: what reads them comes after that, whatever their own ids are. A rewind to
+ * there or further back ends those that are kept no more. */
+static uint64_t *place_of_held(tg__node *n) { return &n->u.num[0]; }
+
+static bool is_since(const tg_tape *t, uint32_t id, uint32_t mark) {
+    return is_held(t, id) ? *place_of_held(&t->nodes[id]) >= mark : id >= mark;
+}
+
+static void settle_held(tg_tape *t, uint32_t mark) {
     uint32_t left = 0;
     t->next_held = TG__NONE;
     for (uint32_t i = 0; i < t->n_held; i++) {
         uint32_t id = t->held[i];
         tg__node *n = &t->nodes[id];
-        if (id >= from && !(n->flags & TG__KEEP)) {
-            tg__free(n->data);
-            n->data = NULL;
-            n->flags &= (uint8_t)~TG__HELD;
-            n->epoch = 0;
-            continue;
+        if (*place_of_held(n) >= mark) {
+            if (!(n->flags & TG__KEEP)) {
+                tg__free(n->data);
+                n->data = NULL;
+                n->flags &= (uint8_t)~TG__HELD;
+                n->epoch = 0;
+                continue;
+            }
+            *place_of_held(n) = mark;
         }
         t->held[left++] = id;
-        if (id >= from && id < t->next_held) t->next_held = id;
+        if (id >= mark && id < t->next_held) t->next_held = id;
     }
     t->n_held = left;
 }
 
-static void forget_vars_from(tg_tape *t, uint32_t id) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < t->var_slots_size; i++) n += t->var_slots[i].uid && t->var_slots[i].id >= id;
-    if (n) /* keeping the slot with id 0 means: read anew */
-        for (uint32_t i = 0; i < t->var_slots_size; i++)
-            if (t->var_slots[i].uid && t->var_slots[i].id >= id) t->var_slots[i].id = 0;
+static void forget_vars_since(tg_tape *t, uint32_t mark) {
+    for (uint32_t i = 0; i < t->var_slots_size; i++) /* a slot with id 0 means: read anew */
+        if (t->var_slots[i].uid && is_since(t, t->var_slots[i].id, mark)) t->var_slots[i].id = 0;
 }
 
 tg_status tg_rewind(tg_tape *t, tg_mark m) {
@@ -199,22 +208,22 @@ tg_status tg_rewind(tg_tape *t, tg_mark m) {
         if (t->nodes[id].flags & TG__KEEP && t->nodes[id].epoch) ok = hold(t, id);
     if (!ok) tg__fail_nomem(t, "rewind", NULL);
     for (uint32_t i = 0; i < t->n_effects; i++)
-        if (t->effects[i].value >= mark.id) {
+        if (is_since(t, t->effects[i].value, mark.id)) {
             forget_effects(t, "rewind");
             break;
         }
     for (uint32_t i = 0; i < t->n_effects; i++) /* nobody is left who reads the old value */
-        if (t->effects[i].target != TG__NONE && t->effects[i].target >= mark.id) t->effects[i].target = TG__NONE;
-    forget_vars_from(t, mark.id);
+        if (t->effects[i].target != TG__NONE && is_since(t, t->effects[i].target, mark.id)) t->effects[i].target = TG__NONE;
+    forget_vars_since(t, mark.id);
     for (uint32_t level = m.id + 1; level <= t->n_marks; level++) tg__arena_reset(&t->values[level]);
     t->n_marks = m.id + 1;
     uint32_t wants = 0;
     for (uint32_t i = 0; i < t->n_wants; i++)
-        if (t->wants[i] < mark.id) t->wants[wants++] = t->wants[i];
+        if (!is_since(t, t->wants[i], mark.id)) t->wants[wants++] = t->wants[i];
     t->n_wants = wants;
     for (uint32_t id = mark.id; id < t->n; id++)
         if (!is_held(t, id)) t->nodes[id].epoch = 0;
-    free_dropped(t, mark.id);
+    settle_held(t, mark.id);
     t->n = mark.id;
     t->n_spill = mark.n_spill;
     t->base.epoch++;
@@ -242,7 +251,7 @@ static tg_tensor set_flag(const char *site, tg_tensor x, const char *op, uint8_t
 tg_tensor tg_keep_at(const char *site, tg_tensor x) { return set_flag(site, x, "keep", TG__KEEP); }
 tg_tensor tg_want_at(const char *site, tg_tensor x) { return set_flag(site, x, "want", TG__WANT); }
 
-/* The memory of a value that survived a rewind goes at the next one: others may still read it. */
+/* The memory of a value that survived a rewind goes at a later one: others may still read it. */
 void tg_drop(tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
     if (t && tg_valid(x)) t->nodes[x.id].flags &= (uint8_t)~TG__KEEP;

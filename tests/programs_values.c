@@ -35,6 +35,35 @@ PROGRAM(n02_newton_with_flat_memory) {
     see(r, last);
 }
 
+/* A kept value is read by what was recorded before the mark of a later rewind: dropping it does not end it then. */
+PROGRAM(n02_kept_values_outlive_their_readers) {
+    tg_model *m = tg_model_new(2);
+    tg_tensor w = tg_param(m, "w", TG_SHAPE(3), TG_F64, (tg_init){0}), x = numbers_like(r->t, TG_SHAPE(3), TG_F64, 1), g;
+    tg_mark first = tg_tape_mark(r->t);
+    for (int i = 0; i < 9; i++) x = tg_sin(x);
+    tg_keep(x);
+    tg_rewind(r->t, first);
+    tg_tensor reader = tg_square(x); /* of a lower number than x */
+    tg_assign(w, x);
+    tg_want(x);
+    tg_mark second = tg_tape_mark(r->t);
+    tg_tensor later = tg_exp(x);
+    tg_drop(x);
+    tg_rewind(r->t, second);
+    CHECK(tg_valid(x) && !tg_valid(later), "the kept value, or what came after it");
+    tg_grad(sum_of(tg_mul(reader, x)), &x, 1, &g);
+    see_all(r, g);
+    for (int i = 0; i < 3; i++) {
+        double v = ((const double *)tg_data(x))[i];
+        CHECK_NEAR(((const double *)tg_data(g))[i], 3 * v * v, 1e-15);
+    }
+    CHECK_EQ_I(tg_step(r->t), TG_OK);
+    see_all(r, w);
+    tg_rewind(r->t, first);
+    CHECK(!tg_valid(x) && !tg_valid(reader), "handles of values that were dropped");
+    tg_model_free(m);
+}
+
 PROGRAM(n02_bisection_reads_each_value) {
     tg_tensor low = tg_scalar(r->t, 0, TG_F64), high = tg_scalar(r->t, 2, TG_F64);
     uint64_t work = 0;
