@@ -57,26 +57,17 @@ void tg_discard_effects(tg_tape *t) {
     if (t) end_effects(t, false);
 }
 
-static const tg__node *pending_node(tg_tape *t, const tg__var *v) {
-    tg__var_slot *slot = tg__var_slot_of(t, v, false);
-    return slot && slot->id && effect_of(t, slot) ? &t->nodes[slot->id] : NULL;
-}
-
-bool tg__pending_number(tg_tape *t, const tg__var *v, double *value) {
-    const tg__node *n = pending_node(t, v);
-    if (!n || n->op != &tg__leaf_number) return false;
-    float f;
-    memcpy(&f, n->u.num, sizeof f);
-    memcpy(value, n->u.num, sizeof *value);
-    if (n->dtype == TG_F32) *value = f;
-    return true;
-}
-
 bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value) {
-    const tg__node *n = pending_node(t, v);
+    tg__var_slot *slot = tg__var_slot_of(t, v, false);
+    const tg__node *n = slot && slot->id && effect_of(t, slot) ? &t->nodes[slot->id] : NULL;
     if (!n || n->op != &tg__leaf_input || n->dtype != TG_I64) return false;
     memcpy(value, n->data, sizeof *value);
     return true;
+}
+
+void tg__step_roots(const tg_tape *t, uint32_t *roots) {
+    for (uint32_t i = 0; i < t->n_effects; i++) roots[i] = t->effects[i].value;
+    if (t->n_wants) memcpy(roots + t->n_effects, t->wants, t->n_wants * sizeof *roots);
 }
 
 /* ------------------------------------------------------------------ commit */

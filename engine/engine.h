@@ -249,8 +249,7 @@ tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape sha
                      tg_dtype dtype);                            /* a random source: next stream */
 uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site); /* newest value on this tape */
 tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add);
-bool tg__pending_number(tg_tape *t, const tg__var *v, double *value); /* the pending assignment of v is a number */
-bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);   /* likewise, an i64 input */
+bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);   /* the pending assignment of v is an i64 input */
 int64_t tg__var_i64(const tg__var *v);
 
 bool tg__scopes_start(tg_tape *t);
@@ -301,6 +300,7 @@ typedef enum tg__run_mode { TG__ASK, TG__RUN, TG__STEP } tg__run_mode;
 tg_status tg__execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots, const char *site);
 tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots);
 tg_status tg__plain_step(tg_tape *t);
+int64_t tg__first_not_finite(const void *data, tg_dtype d, int64_t n);     /* index; -1: all are finite, or no floats */
 bool tg__is_finite(const tg_tape *t, uint32_t id);                       /* the value of a node, where it is known */
 tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots); /* the error that says where a NaN was born */
 void tg__planner_free(tg_tape *t);
@@ -330,6 +330,6 @@ tg_status tg__lock_commit(tg_tape *t, tg__locks *l, const uint32_t *leaves,
                           uint32_t n); /* shared to exclusive, effects' models too */
 void tg__unlock(tg__locks *l);
 void tg__commit(tg_tape *t); /* versions, effects done; the values are already written */
-tg_status tg__effects_check(tg_tape *t);
+void tg__step_roots(const tg_tape *t, uint32_t *roots); /* what a step computes: n_effects new values, then n_wants wants */
 
 #endif

@@ -16,14 +16,21 @@ static double element(const void *data, tg_dtype d, int64_t i) {
     return d == TG_F32 ? (double)((const float *)data)[i] : d == TG_F64 ? ((const double *)data)[i] : 0;
 }
 
+int64_t tg__first_not_finite(const void *data, tg_dtype d, int64_t n) {
+    if (d == TG_F32)
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(((const float *)data)[i])) return i;
+    if (d == TG_F64)
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(((const double *)data)[i])) return i;
+    return -1;
+}
+
 /* The first element that is not finite; -1: there is none, or the value is not known. */
 static int64_t first_bad(const tg_tape *t, uint32_t id) {
     const void *data = known(t, id);
-    tg_dtype d = t->nodes[id].dtype;
-    int64_t n = !data || !tg_dtype_is_float(d) ? 0 : is_one_element(t, id) ? 1 : tg__node_shape(t, id)->numel;
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(element(data, d, i))) return i;
-    return -1;
+    int64_t n = !data ? 0 : is_one_element(t, id) ? 1 : tg__node_shape(t, id)->numel;
+    return tg__first_not_finite(data, t->nodes[id].dtype, n);
 }
 
 bool tg__is_finite(const tg_tape *t, uint32_t id) { return first_bad(t, id) < 0; }

@@ -16,8 +16,6 @@ static void reverse(uint32_t *v, uint32_t n) {
     }
 }
 
-static bool is_leaf(const tg__node *n) { return n->data || n->flags & TG__IS_LEAF; }
-
 static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots, bool past_values) {
     live->n = live->n_leaves = 0;
     if (!tg__reserve_local(t)) return false;
@@ -29,7 +27,7 @@ static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t 
         if (!ok) continue;
         live->ids[live->n++] = id;
         const tg__node *n = &t->nodes[id];
-        if (past_values ? n->flags & TG__IS_LEAF : is_leaf(n)) {
+        if (past_values ? n->flags & TG__IS_LEAF : tg__node_is_leaf(n)) {
             if (live->n_leaves >= live->leaves_cap)
                 ok = tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves);
             if (ok) live->leaves[live->n_leaves++] = id;
@@ -91,13 +89,13 @@ bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t 
     *w++ = (uint64_t)tg__threads(t) << 48 | (uint64_t)t->n_effects << 8 | (uint64_t)t->check_finite << 4 | (uint64_t)mode;
     for (uint32_t i = 0; i < live->n; i++) {
         const tg__node *n = &t->nodes[live->ids[i]];
-        if (n->n_in == TG__WIDE && !is_leaf(n)) {
+        if (n->n_in == TG__WIDE && !tg__node_is_leaf(n)) {
             used = (uint64_t)(w - live->key);
             if (!reserve_key(live, used, n->u.in[1] + 8 + (uint64_t)(live->n - i) * 5 + n_roots + 3 * (uint64_t)t->n_effects))
                 return false;
             w = live->key + used;
         }
-        w = is_leaf(n) ? leaf_words(w, n) : node_words(t, w, n);
+        w = tg__node_is_leaf(n) ? leaf_words(w, n) : node_words(t, w, n);
     }
     for (uint32_t i = 0; i < n_roots; i++) *w++ = t->local[roots[i]];
     if (mode == TG__STEP)

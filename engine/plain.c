@@ -190,18 +190,11 @@ static tg_status write_effects(tg_tape *t) {
     return s;
 }
 
-static uint32_t *step_roots(tg_tape *t, uint32_t *n) {
-    *n = t->n_effects + t->n_wants;
-    uint32_t *roots = tg__alloc((*n ? *n : 1) * sizeof *roots);
-    for (uint32_t i = 0; roots && i < t->n_effects; i++) roots[i] = t->effects[i].value;
-    if (roots && t->n_wants) memcpy(roots + t->n_effects, t->wants, t->n_wants * sizeof *roots);
-    return roots;
-}
-
 tg_status tg__plain_step(tg_tape *t) {
-    uint32_t n_roots;
-    uint32_t *roots = step_roots(t, &n_roots);
+    uint32_t n_roots = t->n_effects + t->n_wants;
+    uint32_t *roots = tg__alloc(n_roots * sizeof *roots);
     if (!roots) return tg__fail_nomem(t, "step", NULL);
+    tg__step_roots(t, roots);
     plain p = {.t = t};
     tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p) : tg__fail_nomem(t, "step", NULL);
     tg__locks locks = {.n = 0};

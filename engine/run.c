@@ -1,5 +1,4 @@
 /* Running a plan. All memory is taken before the first kernel; nothing after the commit point can fail. */
-#include <math.h>
 #include <stdatomic.h>
 
 #include "planner.h"
@@ -317,15 +316,7 @@ static void keep_values(const run *r) {
 
 /* ------------------------------------------------------------------ non-finite guard */
 
-static bool all_finite(const void *data, tg_dtype d, int64_t n) {
-    if (d == TG_F32)
-        for (int64_t i = 0; i < n; i++)
-            if (!isfinite(((const float *)data)[i])) return false;
-    if (d == TG_F64)
-        for (int64_t i = 0; i < n; i++)
-            if (!isfinite(((const double *)data)[i])) return false;
-    return true;
-}
+static bool all_finite(const void *data, tg_dtype d, int64_t n) { return tg__first_not_finite(data, d, n) < 0; }
 
 static bool is_root(const run *r, uint32_t id) {
     for (uint32_t i = 0; i < r->p->n_roots; i++)
@@ -373,8 +364,7 @@ static tg_status run_locked(run *r, tg__run_mode mode, tg__locks *locks) {
 static const uint32_t *step_roots(tg_tape *t, tg__planner *p, uint32_t *n) {
     *n = t->n_effects + t->n_wants;
     if (!tg__grow(&p->root_ids, &p->root_ids_cap, *n, sizeof *p->root_ids)) return NULL;
-    for (uint32_t i = 0; i < t->n_effects; i++) p->root_ids[i] = t->effects[i].value;
-    if (t->n_wants) memcpy(p->root_ids + t->n_effects, t->wants, t->n_wants * sizeof *t->wants);
+    tg__step_roots(t, p->root_ids);
     return p->root_ids;
 }
 
