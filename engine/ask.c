@@ -40,7 +40,7 @@ static double item_of_var(tg__var *v) {
     return x;
 }
 
-double tg_item_at(const char *site, tg_tensor x) {
+TG_API(double, tg_item, (tg_tensor x), (x)) {
     tg_tape *t = tg_tape_of(x);
     if (!t) return item_of_var(tg__var_of(x));
     if (t->base.error.status) return NAN;
@@ -67,7 +67,7 @@ static const void *expand_constant(tg_tape *t, uint32_t id, const char *site) {
     return t->nodes[id].data = data;
 }
 
-const void *tg_data_at(const char *site, tg_tensor x) {
+TG_API(const void *, tg_data, (tg_tensor x), (x)) {
     tg_tape *t = tg_tape_of(x);
     if (!t) {
         const tg__var *v = tg__var_of(x);
@@ -88,7 +88,7 @@ static tg_status read_var(tg__var *v, void *dst, size_t bytes) {
     return TG_OK;
 }
 
-tg_status tg_read_at(const char *site, tg_tensor x, void *dst, size_t bytes) {
+TG_API(tg_status, tg_read, (tg_tensor x, void *dst, size_t bytes), (x, dst, bytes)) {
     tg_tape *t = tg_tape_of(x);
     if (!t) return read_var(tg__var_of(x), dst, bytes);
     if (t->base.error.status) return t->base.error.status;
@@ -104,7 +104,7 @@ tg_status tg_read_at(const char *site, tg_tensor x, void *dst, size_t bytes) {
     return t->base.error.status;
 }
 
-tg_status tg_run_at(const char *site, tg_tape *t, const tg_tensor *outs, int n) {
+TG_API(tg_status, tg_run, (tg_tape *t, const tg_tensor *outs, int n), (t, outs, n)) {
     if (!t) return TG_EARG;
     if (t->base.error.status) return t->base.error.status;
     if (n < 0 || (n && !outs)) return tg__fail(t, TG_EARG, "run", site, t->scope, "the list of outputs is missing");
@@ -122,7 +122,7 @@ tg_status tg_run_at(const char *site, tg_tape *t, const tg_tensor *outs, int n) 
     return t->base.error.status;
 }
 
-tg_status tg_step_at(const char *site, tg_tape *t) {
+TG_API(tg_status, tg_step, (tg_tape *t), (t)) {
     if (!t) return TG_EARG;
     if (t->base.error.status) return t->base.error.status;
     if (!t->n_effects && !t->n_wants) return TG_OK;

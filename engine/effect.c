@@ -8,28 +8,22 @@ static tg__effect *effect_of(tg_tape *t, const tg__var_slot *slot) {
     return e && e->var == slot->var ? e : NULL;
 }
 
-void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
+TG_API(tg_status, tg_assign, (tg_tensor target, tg_tensor value), (target, value)) {
     tg_tape *t = tg_tape_of(value) ? tg_tape_of(value) : tg_tape_of(target);
-    if (!t || t->base.error.status) return;
+    if (!t) return TG_EARG;
+    if (t->base.error.status) return t->base.error.status;
     tg__var *v = tg__var_of(target);
-    if (!v) {
-        tg__fail(t, TG_EARG, "assign", site, t->scope, "the target is no parameter, buffer or state");
-        return;
-    }
+    if (!v) return tg__fail(t, TG_EARG, "assign", site, t->scope, "the target is no parameter, buffer or state");
     uint32_t id = tg__resolve(t, value, "assign", site, 1);
-    if (!id) return;
+    if (!id) return t->base.error.status;
     char a[200], b[200];
-    if (t->nodes[id].dtype != v->dtype || !tg_shape_equal(&tg__node_shape(t, id)->shape, &v->shape)) {
-        tg__fail(t, t->nodes[id].dtype != v->dtype ? TG_EDTYPE : TG_ESHAPE, "assign", site, t->scope,
-                 "%s is %s %s, the value %s", v->name, tg__shape_text(&v->shape, a, sizeof a), tg_dtype_name(v->dtype),
-                 tg__node_text(t, id, b, sizeof b));
-        return;
-    }
+    if (t->nodes[id].dtype != v->dtype || !tg_shape_equal(&tg__node_shape(t, id)->shape, &v->shape))
+        return tg__fail(t, t->nodes[id].dtype != v->dtype ? TG_EDTYPE : TG_ESHAPE, "assign", site, t->scope,
+                        "%s is %s %s, the value %s", v->name, tg__shape_text(&v->shape, a, sizeof a), tg_dtype_name(v->dtype),
+                        tg__node_text(t, id, b, sizeof b));
     tg__var_slot *slot = tg__var_slot_of(t, v, true);
-    if (!slot || !tg__grow(&t->effects, &t->effects_cap, t->n_effects + 1, sizeof *t->effects)) {
-        tg__fail_nomem(t, "assign", site);
-        return;
-    }
+    if (!slot || !tg__grow(&t->effects, &t->effects_cap, t->n_effects + 1, sizeof *t->effects))
+        return tg__fail_nomem(t, "assign", site);
     tg__effect *e = effect_of(t, slot);
     if (e) {
         e->value = id;
@@ -41,6 +35,7 @@ void tg_assign_at(const char *site, tg_tensor target, tg_tensor value) {
         slot->effect = t->n_effects;
     }
     slot->id = id;
+    return TG_OK;
 }
 
 /* The newest value of each variable is again the one that was read before, or after a commit one to be read anew. */

@@ -18,6 +18,13 @@
 
 #define TG__NONE UINT32_MAX
 
+/* Defines a public function that TG_SITED declares: the plain form and, with the body that follows, the _at form, where
+ * `site` is the caller's place. Of an op, tools/gen-ops makes declaration and macro from this line. */
+#define TG__OPEN(...) __VA_ARGS__
+#define TG_API(ret, name, params, args)                                   \
+    ret(name)(TG__OPEN params) { return name##_at(NULL, TG__OPEN args); } \
+    ret name##_at(const char *site, TG__OPEN params)
+
 /* ------------------------------------------------------------------ owners and errors */
 
 typedef enum tg__owner_kind { TG__OWNER_FREE, TG__OWNER_TAPE, TG__OWNER_MODEL, TG__OWNER_LOST } tg__owner_kind;

@@ -629,7 +629,7 @@ static tg_status vjp(const char *site, tg_tensor y, const tg_tensor *cotangent, 
     return t->base.error.status;
 }
 
-tg_status tg_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs) {
+TG_API(tg_status, tg_grad, (tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs), (y, xs, n, gs)) {
     return vjp(site, y, NULL, xs, n, gs, MISSING_FAILS);
 }
 
@@ -637,7 +637,8 @@ tg_status tg__grad_where(const char *site, tg_tensor y, const tg_tensor *xs, int
     return vjp(site, y, NULL, xs, n, gs, MISSING_IS_NONE);
 }
 
-tg_status tg_vjp_at(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs) {
+TG_API(tg_status, tg_vjp, (tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs),
+       (y, cotangent, xs, n, gs)) {
     return vjp(site, y, &cotangent, xs, n, gs, MISSING_FAILS);
 }
 
@@ -689,7 +690,7 @@ static tg_tensor dummy_like(tg_tape *t, tg_tensor y, const char *site) {
     return tg__handle(t, id);
 }
 
-tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *dxs, int n) {
+TG_API(tg_tensor, tg_jvp, (tg_tensor y, const tg_tensor *xs, const tg_tensor *dxs, int n), (y, xs, dxs, n)) {
     tg_tape *t = tg_tape_of(y);
     if (!t) return tg__lost(site);
     tg_tensor result = tg__poison(t);
@@ -709,7 +710,7 @@ tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg
     return t->base.error.status ? tg__poison(t) : result;
 }
 
-tg_status tg_hvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *vs, int n, tg_tensor *hs) {
+TG_API(tg_status, tg_hvp, (tg_tensor y, const tg_tensor *xs, const tg_tensor *vs, int n, tg_tensor *hs), (y, xs, vs, n, hs)) {
     tg_tape *t = tg_tape_of(y);
     poison_all(t, hs, n);
     if (!t) return TG_EARG;
@@ -780,7 +781,8 @@ const tg_op tg__op_custom = {.name = "custom_grad",
                              .view = custom_view,
                              .vjp = custom_vjp};
 
-tg_tensor tg_custom_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user) {
+TG_API(tg_tensor, tg_custom_grad, (tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user),
+       (y, xs, n, fn, user)) {
     tg_tape *t = tg_tape_of(y);
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);

@@ -42,7 +42,7 @@ static bool array_ok(tg_tape *t, const tg_array *a, const char *op, const char *
     return true;
 }
 
-tg_tensor tg_input_at(const char *site, tg_tape *t, tg_array a) {
+TG_API(tg_tensor, tg_input, (tg_tape *t, tg_array a), (t, a)) {
     if (!t) return tg__lost(site);
     if (t->base.error.status || !array_ok(t, &a, "input", site)) return tg__poison(t);
     uint32_t id = new_leaf(t, &tg__leaf_input, NULL, &a.shape, a.dtype, site);
@@ -59,7 +59,7 @@ tg_tensor tg_input_at(const char *site, tg_tape *t, tg_array a) {
     return tg__handle(t, id);
 }
 
-tg_tensor tg_borrow_at(const char *site, tg_tape *t, tg_array a) {
+TG_API(tg_tensor, tg_borrow, (tg_tape *t, tg_array a), (t, a)) {
     if (!t) return tg__lost(site);
     if (t->base.error.status || !array_ok(t, &a, "borrow", site)) return tg__poison(t);
     uint32_t id = new_leaf(t, &tg__leaf_borrow, NULL, &a.shape, a.dtype, site);
@@ -80,7 +80,7 @@ static void store_number(uint64_t *num, double value, tg_dtype dtype) {
         memcpy(num, &value, sizeof value);
 }
 
-tg_tensor tg_scalar_at(const char *site, tg_tape *t, double value, tg_dtype dtype) {
+TG_API(tg_tensor, tg_scalar, (tg_tape *t, double value, tg_dtype dtype), (t, value, dtype)) {
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
     if (!tg_dtype_is_float(dtype)) {
@@ -201,13 +201,13 @@ uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site) {
     return slot->id = id;
 }
 
-tg_tensor tg_on_at(const char *site, tg_tape *t, tg_tensor parameter) {
+TG_API(tg_tensor, tg_on, (tg_tape *t, tg_tensor parameter), (t, parameter)) {
     if (!t) return tg__lost(site);
     uint32_t id = t->base.error.status ? 0 : tg__resolve(t, parameter, "on", site, 0);
     return id ? tg__handle(t, id) : tg__poison(t);
 }
 
-tg_tensor tg_state_new_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype) {
+TG_API(tg_tensor, tg_state_new, (tg_tape *t, tg_shape shape, tg_dtype dtype), (t, shape, dtype)) {
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
     if (!t->states && !(t->states = tg__model_create())) {

@@ -357,8 +357,8 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     return record_outputs(c, &f, outs, n_out);
 }
 
-tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n,
-                        tg_tensor *outs) {
+TG_API(tg_status, tg_apply_n, (tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n, tg_tensor *outs),
+       (t, op, attr, in, n, outs)) {
     int n_out = op && op->n_out > 1 ? op->n_out : 1;
     t = tg__tape_from(t, in, n);
     for (int i = 0; i < n_out && outs; i++) outs[i] = t ? tg__poison(t) : tg__lost(site);
@@ -378,7 +378,7 @@ tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const voi
     return t->base.error.status;
 }
 
-tg_tensor tg_apply_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n) {
+TG_API(tg_tensor, tg_apply, (tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n), (t, op, attr, in, n)) {
     tg_tensor outs[TG_MAX_OUTPUTS];
     t = tg__tape_from(t, in, n);
     if (!t) return tg__lost(site);

@@ -248,8 +248,8 @@ static tg_tensor set_flag(const char *site, tg_tensor x, const char *op, uint8_t
     return x;
 }
 
-tg_tensor tg_keep_at(const char *site, tg_tensor x) { return set_flag(site, x, "keep", TG__KEEP); }
-tg_tensor tg_want_at(const char *site, tg_tensor x) { return set_flag(site, x, "want", TG__WANT); }
+TG_API(tg_tensor, tg_keep, (tg_tensor x), (x)) { return set_flag(site, x, "keep", TG__KEEP); }
+TG_API(tg_tensor, tg_want, (tg_tensor x), (x)) { return set_flag(site, x, "want", TG__WANT); }
 
 /* The memory of a value that survived a rewind goes at a later one: others may still read it. */
 void tg_drop(tg_tensor x) {

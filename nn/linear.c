@@ -31,7 +31,7 @@ static void push_layer_scope(tg_tape *t, tg_tensor weight) {
     tg_push_scope(t, name);
 }
 
-tg_tensor tg_linear_apply_at(const char *site, tg_linear l, tg_tensor x) {
+TG_API(tg_tensor, tg_linear_apply, (tg_linear l, tg_tensor x), (l, x)) {
     tg_tape *t = tg_tape_of(x);
     if (t) push_layer_scope(t, l.weight);
     tg_tensor y = tg_matmul_at(site, x, l.weight);

@@ -12,13 +12,6 @@
 #include "tapegrad/op.h"
 #include "tapegrad/ops.h"
 
-/* Defines a public op: the plain function (for function pointers and other languages) and, with the body that follows, its
- * _at form, where `site` is the caller's place. tools/gen-ops makes the prototypes and the macro from this line. */
-#define TG__OPEN(...) __VA_ARGS__
-#define TG_API(ret, name, params, args)                               \
-    ret(name)(TG__OPEN params) { return name##_at(NULL, TG__OPEN args); } \
-    ret name##_at(const char *site, TG__OPEN params)
-
 /* ------------------------------------------------------------------ samples
  *
  *     SAMPLES(SAMPLE("a matrix", INPUTS(IN('f', (3, 4), .lo = 1, .hi = 2))),

@@ -120,7 +120,8 @@ static bool given_twice(const tg_tensor *params, int n) {
     return false;
 }
 
-tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n) {
+TG_API(tg_status, tg_update_grads, (tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n),
+       (o, params, grads, n)) {
     tg_tape *t = grads ? tg__tape_from(NULL, grads, n) : NULL;
     if (!t) return TG_EARG;
     if (tg_error(t)) return tg_error(t);
@@ -171,7 +172,7 @@ static bool reserve_params(tg_optim *o) {
            tg__grow(&o->grads, &o->grads_cap, n, sizeof *o->grads);
 }
 
-tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss) {
+TG_API(tg_status, tg_update, (tg_optim *o, tg_tensor loss), (o, loss)) {
     tg_tape *t = tg__tape_from(NULL, &loss, 1);
     if (!t) return TG_EARG;
     if (tg_error(t)) return tg_error(t);
@@ -187,7 +188,7 @@ tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss) {
     return tg_error(t);
 }
 
-tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss) {
+TG_API(tg_status, tg_minimize, (tg_optim *o, tg_tensor loss), (o, loss)) {
     tg_status s = tg_update_at(site, o, loss);
     return s ? s : tg_step_at(site, tg_tape_of(loss));
 }

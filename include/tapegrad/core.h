@@ -28,11 +28,17 @@ extern "C" {
 #define TG_PRINTF(fmt, args)
 #endif
 
-/* The caller's place in the source, "file:line"; a string of static storage. Every op takes one as its first argument in
- * its _at form; the macro of the plain name passes it. */
+/* The caller's place in the source, "file:line"; a string of static storage. */
 #define TG__TEXT_(x) #x
 #define TG__TEXT(x) TG__TEXT_(x)
 #define TG_HERE __FILE__ ":" TG__TEXT(__LINE__)
+
+/* A function whose errors name the caller's line stands here three times: the _at form takes the place first (a string that
+ * outlives the recording; NULL: unknown); the function of the plain name, which knows no place, is for function pointers and
+ * other languages; and a macro of the plain name passes your line. */
+#define TG_SITED(ret, name, ...)                            \
+    TG_EXPORT ret name##_at(const char *site, __VA_ARGS__); \
+    TG_EXPORT ret name(__VA_ARGS__)
 
 /* ------------------------------------------------------------------ status */
 
@@ -233,11 +239,11 @@ TG_EXPORT tg_error_info tg_error_get(const tg_tape *t);
  * tg_on: reads a parameter on this tape: the newest recorded assignment, else the model's value. Handles of parameters may
  *   be given to ops directly; tg_on is for ops on parameters alone, and to name the version that a gradient means.
  * tg_state_new: a state of this tape, all zeros: survives resets, written by tg_assign, gradients stop at it. */
-TG_EXPORT tg_tensor tg_input_at(const char *site, tg_tape *t, tg_array a);
-TG_EXPORT tg_tensor tg_borrow_at(const char *site, tg_tape *t, tg_array a);
-TG_EXPORT tg_tensor tg_scalar_at(const char *site, tg_tape *t, double value, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_on_at(const char *site, tg_tape *t, tg_tensor parameter);
-TG_EXPORT tg_tensor tg_state_new_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_input, tg_tape *t, tg_array a);
+TG_SITED(tg_tensor, tg_borrow, tg_tape *t, tg_array a);
+TG_SITED(tg_tensor, tg_scalar, tg_tape *t, double value, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_on, tg_tape *t, tg_tensor parameter);
+TG_SITED(tg_tensor, tg_state_new, tg_tape *t, tg_shape shape, tg_dtype dtype);
 #define tg_input(...) tg_input_at(TG_HERE, __VA_ARGS__)
 #define tg_borrow(...) tg_borrow_at(TG_HERE, __VA_ARGS__)
 #define tg_scalar(...) tg_scalar_at(TG_HERE, __VA_ARGS__)
@@ -259,26 +265,27 @@ TG_EXPORT tg_tape *tg_tape_of(tg_tensor x);  /* NULL for a parameter and for a b
  * tg_data: the elements, packed and row-major; NULL on error. The memory is the tape's (or, for a parameter, the model's)
  *   and lives as long as the handle.
  * tg_read: copies them to dst, which must have room for exactly `bytes` = elements times element size. */
-TG_EXPORT double tg_item_at(const char *site, tg_tensor x);
-TG_EXPORT const void *tg_data_at(const char *site, tg_tensor x);
-TG_EXPORT tg_status tg_read_at(const char *site, tg_tensor x, void *dst, size_t bytes);
+TG_SITED(double, tg_item, tg_tensor x);
+TG_SITED(const void *, tg_data, tg_tensor x);
+TG_SITED(tg_status, tg_read, tg_tensor x, void *dst, size_t bytes);
 #define tg_item(...) tg_item_at(TG_HERE, __VA_ARGS__)
 #define tg_data(...) tg_data_at(TG_HERE, __VA_ARGS__)
 #define tg_read(...) tg_read_at(TG_HERE, __VA_ARGS__)
 
 /* tg_run: computes exactly these n outputs, reusing memory by liveness: inference. Their values can then be asked for. */
-TG_EXPORT tg_status tg_run_at(const char *site, tg_tape *t, const tg_tensor *outs, int n);
+TG_SITED(tg_status, tg_run, tg_tape *t, const tg_tensor *outs, int n);
 #define tg_run(...) tg_run_at(TG_HERE, __VA_ARGS__)
 
-/* tg_assign: records that target (parameter, buffer, state) takes the value when the tape steps. Shape and dtype must be equal.
+/* tg_assign: records that target (parameter, buffer, state) takes the value when the tape steps. Shape and dtype must be
+ *   equal. Returns the tape's status.
  * tg_want: x must be computed by the next step, and kept.   tg_keep: if x is computed, keep it; survives tg_rewind.
  * tg_drop: ends tg_keep.
  * tg_step: runs all recorded effects and wants as one plan. All or nothing: on an error no parameter has changed. */
-TG_EXPORT void tg_assign_at(const char *site, tg_tensor target, tg_tensor value);
-TG_EXPORT tg_tensor tg_want_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_keep_at(const char *site, tg_tensor x);
+TG_SITED(tg_status, tg_assign, tg_tensor target, tg_tensor value);
+TG_SITED(tg_tensor, tg_want, tg_tensor x);
+TG_SITED(tg_tensor, tg_keep, tg_tensor x);
 TG_EXPORT void tg_drop(tg_tensor x);
-TG_EXPORT tg_status tg_step_at(const char *site, tg_tape *t);
+TG_SITED(tg_status, tg_step, tg_tape *t);
 #define tg_assign(...) tg_assign_at(TG_HERE, __VA_ARGS__)
 #define tg_want(...) tg_want_at(TG_HERE, __VA_ARGS__)
 #define tg_keep(...) tg_keep_at(TG_HERE, __VA_ARGS__)
@@ -293,10 +300,10 @@ TG_EXPORT tg_status tg_step_at(const char *site, tg_tape *t);
  * tg_jvp: records dy = (dy/dx) dx for tangents dxs of the xs' shapes (vjp of the vjp, which is linear in its cotangent).
  * tg_hvp: records H v for scalar y, where H is the Hessian over the xs together; v's as tangents, hs receives n tensors.
  * All return TG_OK or the tape's error; on an error the output handles are poison. */
-TG_EXPORT tg_status tg_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs);
-TG_EXPORT tg_status tg_vjp_at(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs);
-TG_EXPORT tg_tensor tg_jvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *dxs, int n);
-TG_EXPORT tg_status tg_hvp_at(const char *site, tg_tensor y, const tg_tensor *xs, const tg_tensor *vs, int n, tg_tensor *hs);
+TG_SITED(tg_status, tg_grad, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs);
+TG_SITED(tg_status, tg_vjp, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs);
+TG_SITED(tg_tensor, tg_jvp, tg_tensor y, const tg_tensor *xs, const tg_tensor *dxs, int n);
+TG_SITED(tg_status, tg_hvp, tg_tensor y, const tg_tensor *xs, const tg_tensor *vs, int n, tg_tensor *hs);
 #define tg_grad(...) tg_grad_at(TG_HERE, __VA_ARGS__)
 #define tg_vjp(...) tg_vjp_at(TG_HERE, __VA_ARGS__)
 #define tg_jvp(...) tg_jvp_at(TG_HERE, __VA_ARGS__)
@@ -309,7 +316,7 @@ TG_EXPORT bool tg_depends(tg_tensor y, tg_tensor x);
  * cotangents of the n inputs xs from g, the cotangent of y, and writes them to gs (leave an entry as it is for no gradient).
  * Gradients of y's own ops are not used. fn and user must live as long as the recording. n is at most 15. */
 typedef void (*tg_custom_fn)(tg_tensor g, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs, void *user);
-TG_EXPORT tg_tensor tg_custom_grad_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user);
+TG_SITED(tg_tensor, tg_custom_grad, tg_tensor y, const tg_tensor *xs, int n, tg_custom_fn fn, void *user);
 #define tg_custom_grad(...) tg_custom_grad_at(TG_HERE, __VA_ARGS__)
 
 /* ------------------------------------------------------------------ what a tape did */

@@ -75,7 +75,7 @@ typedef struct tg_linear {
 } tg_linear;
 TG_EXPORT tg_linear tg_linear_new(tg_model *m, const char *name, int64_t in, int64_t out);
 TG_EXPORT tg_linear tg_linear_new_of(tg_model *m, const char *name, int64_t in, int64_t out, tg_dtype dtype, bool with_bias);
-TG_EXPORT tg_tensor tg_linear_apply_at(const char *site, tg_linear l, tg_tensor x);
+TG_SITED(tg_tensor, tg_linear_apply, tg_linear l, tg_tensor x);
 #define tg_linear_apply(...) tg_linear_apply_at(TG_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus

@@ -204,9 +204,8 @@ typedef struct tg_op {
 /* tg_apply: records op on n inputs. t may be NULL if an input is on a tape. attr is copied. For several outputs use
  * tg_apply_n, which fills outs[op->n_out]. Errors: those of infer; TG_EARG for a wrong number of inputs. The descriptor must
  * live as long as the tape. */
-TG_EXPORT tg_tensor tg_apply_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n);
-TG_EXPORT tg_status tg_apply_n_at(const char *site, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n,
-                                  tg_tensor *outs);
+TG_SITED(tg_tensor, tg_apply, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n);
+TG_SITED(tg_status, tg_apply_n, tg_tape *t, const tg_op *op, const void *attr, const tg_tensor *in, int n, tg_tensor *outs);
 #define tg_apply(...) tg_apply_at(TG_HERE, __VA_ARGS__)
 #define tg_apply_n(...) tg_apply_n_at(TG_HERE, __VA_ARGS__)
 

@@ -1,7 +1,6 @@
 /* tapegrad/ops.h: every op as a function; made by tools/gen-ops from the files of ops/; change those and run make.
  *
- * Each op is a function of tensors that records one node and computes nothing, and stands here three times: the _at form takes
- * the caller's place first; the plain function is for function pointers and other languages; the macro passes your line. */
+ * Each op is a function of tensors that records one node and computes nothing. TG_SITED (core.h) declares its two forms. */
 #ifndef TAPEGRAD_OPS_H
 #define TAPEGRAD_OPS_H
 
@@ -18,8 +17,7 @@ extern "C" {
  *  Gradient: da = g, db = g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_add_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_add(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_add, tg_tensor a, tg_tensor b);
 #define tg_add(...) tg_add_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sub: the difference of two tensors.
@@ -29,8 +27,7 @@ TG_EXPORT tg_tensor tg_add(tg_tensor a, tg_tensor b);
  *  Gradient: da = g, db = -g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sub_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_sub(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_sub, tg_tensor a, tg_tensor b);
 #define tg_sub(...) tg_sub_at(TG_HERE, __VA_ARGS__)
 
 /* tg_mul: the product of two tensors, element by element.
@@ -40,8 +37,7 @@ TG_EXPORT tg_tensor tg_sub(tg_tensor a, tg_tensor b);
  *  Gradient: da = g b, db = g a
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_mul_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_mul(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_mul, tg_tensor a, tg_tensor b);
 #define tg_mul(...) tg_mul_at(TG_HERE, __VA_ARGS__)
 
 /* tg_div: the quotient of two tensors, element by element.
@@ -51,8 +47,7 @@ TG_EXPORT tg_tensor tg_mul(tg_tensor a, tg_tensor b);
  *  Gradient: da = g / b, db = -g y / b
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_div_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_div(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_div, tg_tensor a, tg_tensor b);
 #define tg_div(...) tg_div_at(TG_HERE, __VA_ARGS__)
 
 /* tg_scale: a tensor times a number. The number is data: a new value makes no new plan.
@@ -62,8 +57,7 @@ TG_EXPORT tg_tensor tg_div(tg_tensor a, tg_tensor b);
  *  Gradient: dx = s g
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_scale_at(const char *site, tg_tensor x, double s);
-TG_EXPORT tg_tensor tg_scale(tg_tensor x, double s);
+TG_SITED(tg_tensor, tg_scale, tg_tensor x, double s);
 #define tg_scale(...) tg_scale_at(TG_HERE, __VA_ARGS__)
 
 /* tg_add_scalar: a tensor plus a number. The number is data: a new value makes no new plan.
@@ -73,8 +67,7 @@ TG_EXPORT tg_tensor tg_scale(tg_tensor x, double s);
  *  Gradient: dx = g
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_add_scalar_at(const char *site, tg_tensor x, double s);
-TG_EXPORT tg_tensor tg_add_scalar(tg_tensor x, double s);
+TG_SITED(tg_tensor, tg_add_scalar, tg_tensor x, double s);
 #define tg_add_scalar(...) tg_add_scalar_at(TG_HERE, __VA_ARGS__)
 
 /* tg_neg: the negative.
@@ -84,8 +77,7 @@ TG_EXPORT tg_tensor tg_add_scalar(tg_tensor x, double s);
  *  Gradient: dx = -g
  *  Errors:   TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_neg_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_neg(tg_tensor x);
+TG_SITED(tg_tensor, tg_neg, tg_tensor x);
 #define tg_neg(...) tg_neg_at(TG_HERE, __VA_ARGS__)
 
 /* tg_abs: the absolute value.
@@ -95,8 +87,7 @@ TG_EXPORT tg_tensor tg_neg(tg_tensor x);
  *  Gradient: dx = g sign(x), so 0 where x = 0
  *  Errors:   TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_abs_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_abs(tg_tensor x);
+TG_SITED(tg_tensor, tg_abs, tg_tensor x);
 #define tg_abs(...) tg_abs_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sign: 1, -1 or 0 by the sign; NaN for NaN.
@@ -106,8 +97,7 @@ TG_EXPORT tg_tensor tg_abs(tg_tensor x);
  *  Gradient: none flows
  *  Errors:   TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sign_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_sign(tg_tensor x);
+TG_SITED(tg_tensor, tg_sign, tg_tensor x);
 #define tg_sign(...) tg_sign_at(TG_HERE, __VA_ARGS__)
 
 /* tg_square: the square.
@@ -117,8 +107,7 @@ TG_EXPORT tg_tensor tg_sign(tg_tensor x);
  *  Gradient: dx = 2 g x
  *  Errors:   TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_square_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_square(tg_tensor x);
+TG_SITED(tg_tensor, tg_square, tg_tensor x);
 #define tg_square(...) tg_square_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sqrt: the square root; NaN where x < 0.
@@ -128,8 +117,7 @@ TG_EXPORT tg_tensor tg_square(tg_tensor x);
  *  Gradient: dx = g / (2 y); infinite where x = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sqrt_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_sqrt(tg_tensor x);
+TG_SITED(tg_tensor, tg_sqrt, tg_tensor x);
 #define tg_sqrt(...) tg_sqrt_at(TG_HERE, __VA_ARGS__)
 
 /* tg_rsqrt: one over the square root; NaN where x < 0.
@@ -139,8 +127,7 @@ TG_EXPORT tg_tensor tg_sqrt(tg_tensor x);
  *  Gradient: dx = -g y / (2 x)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_rsqrt_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_rsqrt(tg_tensor x);
+TG_SITED(tg_tensor, tg_rsqrt, tg_tensor x);
 #define tg_rsqrt(...) tg_rsqrt_at(TG_HERE, __VA_ARGS__)
 
 /* tg_reciprocal: one over x.
@@ -150,8 +137,7 @@ TG_EXPORT tg_tensor tg_rsqrt(tg_tensor x);
  *  Gradient: dx = -g y^2
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_reciprocal_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_reciprocal(tg_tensor x);
+TG_SITED(tg_tensor, tg_reciprocal, tg_tensor x);
 #define tg_reciprocal(...) tg_reciprocal_at(TG_HERE, __VA_ARGS__)
 
 /* tg_pow: a to the power of b; NaN where a < 0 and b is no whole number.
@@ -161,8 +147,7 @@ TG_EXPORT tg_tensor tg_reciprocal(tg_tensor x);
  *  Gradient: da = g b a^(b-1), 0 where b = 0; db = g y log(a), 0 where a = 0, NaN where a < 0
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_pow_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_pow(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_pow, tg_tensor a, tg_tensor b);
 #define tg_pow(...) tg_pow_at(TG_HERE, __VA_ARGS__)
 
 /* tg_maximum: the larger of two tensors, element by element; NaN if one is NaN.
@@ -172,8 +157,7 @@ TG_EXPORT tg_tensor tg_pow(tg_tensor a, tg_tensor b);
  *  Gradient: da = g where a >= b, else db = g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_maximum_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_maximum(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_maximum, tg_tensor a, tg_tensor b);
 #define tg_maximum(...) tg_maximum_at(TG_HERE, __VA_ARGS__)
 
 /* tg_minimum: the smaller of two tensors, element by element; NaN if one is NaN.
@@ -183,8 +167,7 @@ TG_EXPORT tg_tensor tg_maximum(tg_tensor a, tg_tensor b);
  *  Gradient: da = g where a <= b, else db = g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_minimum_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_minimum(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_minimum, tg_tensor a, tg_tensor b);
 #define tg_minimum(...) tg_minimum_at(TG_HERE, __VA_ARGS__)
 
 /* tg_eq: whether two elements are equal; NaN equals nothing.
@@ -194,8 +177,7 @@ TG_EXPORT tg_tensor tg_minimum(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_eq_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_eq(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_eq, tg_tensor a, tg_tensor b);
 #define tg_eq(...) tg_eq_at(TG_HERE, __VA_ARGS__)
 
 /* tg_ne: whether two elements differ; NaN differs from everything.
@@ -205,8 +187,7 @@ TG_EXPORT tg_tensor tg_eq(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_ne_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_ne(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_ne, tg_tensor a, tg_tensor b);
 #define tg_ne(...) tg_ne_at(TG_HERE, __VA_ARGS__)
 
 /* tg_lt: whether a is less than b; false if one is NaN.
@@ -216,8 +197,7 @@ TG_EXPORT tg_tensor tg_ne(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_lt_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_lt(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_lt, tg_tensor a, tg_tensor b);
 #define tg_lt(...) tg_lt_at(TG_HERE, __VA_ARGS__)
 
 /* tg_le: whether a is at most b; false if one is NaN.
@@ -227,8 +207,7 @@ TG_EXPORT tg_tensor tg_lt(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_le_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_le(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_le, tg_tensor a, tg_tensor b);
 #define tg_le(...) tg_le_at(TG_HERE, __VA_ARGS__)
 
 /* tg_gt: whether a is greater than b; false if one is NaN.
@@ -238,8 +217,7 @@ TG_EXPORT tg_tensor tg_le(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_gt_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_gt(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_gt, tg_tensor a, tg_tensor b);
 #define tg_gt(...) tg_gt_at(TG_HERE, __VA_ARGS__)
 
 /* tg_ge: whether a is at least b; false if one is NaN.
@@ -249,8 +227,7 @@ TG_EXPORT tg_tensor tg_gt(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_ge_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_ge(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_ge, tg_tensor a, tg_tensor b);
 #define tg_ge(...) tg_ge_at(TG_HERE, __VA_ARGS__)
 
 /* tg_isnan: whether an element is NaN; false for whole numbers.
@@ -260,8 +237,7 @@ TG_EXPORT tg_tensor tg_ge(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESTALE and TG_EARG for a bad handle
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_isnan_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_isnan(tg_tensor x);
+TG_SITED(tg_tensor, tg_isnan, tg_tensor x);
 #define tg_isnan(...) tg_isnan_at(TG_HERE, __VA_ARGS__)
 
 /* tg_isfinite: whether an element is a finite number; true for whole numbers.
@@ -271,8 +247,7 @@ TG_EXPORT tg_tensor tg_isnan(tg_tensor x);
  *  Gradient: none flows
  *  Errors:   TG_ESTALE and TG_EARG for a bad handle
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_isfinite_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_isfinite(tg_tensor x);
+TG_SITED(tg_tensor, tg_isfinite, tg_tensor x);
 #define tg_isfinite(...) tg_isfinite_at(TG_HERE, __VA_ARGS__)
 
 /* tg_and: whether both are true.
@@ -282,8 +257,7 @@ TG_EXPORT tg_tensor tg_isfinite(tg_tensor x);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_and_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_and(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_and, tg_tensor a, tg_tensor b);
 #define tg_and(...) tg_and_at(TG_HERE, __VA_ARGS__)
 
 /* tg_or: whether at least one is true.
@@ -293,8 +267,7 @@ TG_EXPORT tg_tensor tg_and(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_or_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_or(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_or, tg_tensor a, tg_tensor b);
 #define tg_or(...) tg_or_at(TG_HERE, __VA_ARGS__)
 
 /* tg_xor: whether exactly one is true.
@@ -304,8 +277,7 @@ TG_EXPORT tg_tensor tg_or(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_xor_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_xor(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_xor, tg_tensor a, tg_tensor b);
 #define tg_xor(...) tg_xor_at(TG_HERE, __VA_ARGS__)
 
 /* tg_not: the opposite.
@@ -315,8 +287,7 @@ TG_EXPORT tg_tensor tg_xor(tg_tensor a, tg_tensor b);
  *  Gradient: none flows
  *  Errors:   TG_EDTYPE if x is not bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_not_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_not(tg_tensor x);
+TG_SITED(tg_tensor, tg_not, tg_tensor x);
 #define tg_not(...) tg_not_at(TG_HERE, __VA_ARGS__)
 
 /* tg_exp: e to the power of x.
@@ -326,8 +297,7 @@ TG_EXPORT tg_tensor tg_not(tg_tensor x);
  *  Gradient: dx = g y
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_exp_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_exp(tg_tensor x);
+TG_SITED(tg_tensor, tg_exp, tg_tensor x);
 #define tg_exp(...) tg_exp_at(TG_HERE, __VA_ARGS__)
 
 /* tg_expm1: e to the power of x, minus 1, also exact next to 0.
@@ -337,8 +307,7 @@ TG_EXPORT tg_tensor tg_exp(tg_tensor x);
  *  Gradient: dx = g e^x
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_expm1_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_expm1(tg_tensor x);
+TG_SITED(tg_tensor, tg_expm1, tg_tensor x);
 #define tg_expm1(...) tg_expm1_at(TG_HERE, __VA_ARGS__)
 
 /* tg_log: the natural logarithm; -infinity for 0, NaN where x < 0.
@@ -348,8 +317,7 @@ TG_EXPORT tg_tensor tg_expm1(tg_tensor x);
  *  Gradient: dx = g / x
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_log_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_log(tg_tensor x);
+TG_SITED(tg_tensor, tg_log, tg_tensor x);
 #define tg_log(...) tg_log_at(TG_HERE, __VA_ARGS__)
 
 /* tg_log1p: the natural logarithm of 1 + x, also exact next to 0.
@@ -359,8 +327,7 @@ TG_EXPORT tg_tensor tg_log(tg_tensor x);
  *  Gradient: dx = g / (1 + x)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_log1p_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_log1p(tg_tensor x);
+TG_SITED(tg_tensor, tg_log1p, tg_tensor x);
 #define tg_log1p(...) tg_log1p_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sin: the sine of x in radians.
@@ -370,8 +337,7 @@ TG_EXPORT tg_tensor tg_log1p(tg_tensor x);
  *  Gradient: dx = g cos x
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sin_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_sin(tg_tensor x);
+TG_SITED(tg_tensor, tg_sin, tg_tensor x);
 #define tg_sin(...) tg_sin_at(TG_HERE, __VA_ARGS__)
 
 /* tg_cos: the cosine of x in radians.
@@ -381,8 +347,7 @@ TG_EXPORT tg_tensor tg_sin(tg_tensor x);
  *  Gradient: dx = -g sin x
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_cos_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_cos(tg_tensor x);
+TG_SITED(tg_tensor, tg_cos, tg_tensor x);
 #define tg_cos(...) tg_cos_at(TG_HERE, __VA_ARGS__)
 
 /* tg_tanh: the hyperbolic tangent.
@@ -392,8 +357,7 @@ TG_EXPORT tg_tensor tg_cos(tg_tensor x);
  *  Gradient: dx = g (1 - y^2)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_tanh_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_tanh(tg_tensor x);
+TG_SITED(tg_tensor, tg_tanh, tg_tensor x);
 #define tg_tanh(...) tg_tanh_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sigmoid: the logistic function.
@@ -403,8 +367,7 @@ TG_EXPORT tg_tensor tg_tanh(tg_tensor x);
  *  Gradient: dx = g y (1 - y)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sigmoid_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_sigmoid(tg_tensor x);
+TG_SITED(tg_tensor, tg_sigmoid, tg_tensor x);
 #define tg_sigmoid(...) tg_sigmoid_at(TG_HERE, __VA_ARGS__)
 
 /* tg_softplus: a smooth positive part; no overflow for large x.
@@ -415,8 +378,7 @@ TG_EXPORT tg_tensor tg_sigmoid(tg_tensor x);
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   Dugas, Bengio, Belisle, Nadeau, Garcia 2001, Incorporating second-order functional knowledge for better option
  *            pricing */
-TG_EXPORT tg_tensor tg_softplus_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_softplus(tg_tensor x);
+TG_SITED(tg_tensor, tg_softplus, tg_tensor x);
 #define tg_softplus(...) tg_softplus_at(TG_HERE, __VA_ARGS__)
 
 /* tg_relu: the positive part; NaN for NaN.
@@ -426,8 +388,7 @@ TG_EXPORT tg_tensor tg_softplus(tg_tensor x);
  *  Gradient: dx = g where x > 0, else 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   Nair, Hinton 2010, Rectified linear units improve restricted Boltzmann machines */
-TG_EXPORT tg_tensor tg_relu_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_relu(tg_tensor x);
+TG_SITED(tg_tensor, tg_relu, tg_tensor x);
 #define tg_relu(...) tg_relu_at(TG_HERE, __VA_ARGS__)
 
 /* tg_erf: the error function.
@@ -437,8 +398,7 @@ TG_EXPORT tg_tensor tg_relu(tg_tensor x);
  *  Gradient: dx = g 2 / sqrt(pi) e^(-x^2)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_erf_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_erf(tg_tensor x);
+TG_SITED(tg_tensor, tg_erf, tg_tensor x);
 #define tg_erf(...) tg_erf_at(TG_HERE, __VA_ARGS__)
 
 /* tg_gather: takes elements along an axis by their numbers, as many times as they stand in index: rows of an embedding.
@@ -449,8 +409,7 @@ TG_EXPORT tg_tensor tg_erf(tg_tensor x);
  *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if index is not i64 or i32; when run, TG_EINDEX if an index is not
  *            in [0, n): negative numbers do not count from the end
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_gather_at(const char *site, tg_tensor x, int64_t axis, tg_tensor index);
-TG_EXPORT tg_tensor tg_gather(tg_tensor x, int64_t axis, tg_tensor index);
+TG_SITED(tg_tensor, tg_gather, tg_tensor x, int64_t axis, tg_tensor index);
 #define tg_gather(...) tg_gather_at(TG_HERE, __VA_ARGS__)
 
 /* tg_one_hot: rows with a single one, at the place that index says; all zeros where index is not in [0, n).
@@ -460,8 +419,7 @@ TG_EXPORT tg_tensor tg_gather(tg_tensor x, int64_t axis, tg_tensor index);
  *  Gradient: none flows
  *  Errors:   TG_EDTYPE if index is not i64 or i32, or dtype is none; TG_EARG if n < 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_one_hot_at(const char *site, tg_tensor index, int64_t n, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_one_hot(tg_tensor index, int64_t n, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_one_hot, tg_tensor index, int64_t n, tg_dtype dtype);
 #define tg_one_hot(...) tg_one_hot_at(TG_HERE, __VA_ARGS__)
 
 /* tg_concat: n tensors side by side along an axis that they have.
@@ -472,8 +430,7 @@ TG_EXPORT tg_tensor tg_one_hot(tg_tensor index, int64_t n, tg_dtype dtype);
  *  Errors:   TG_ESHAPE if ranks or other dimensions differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or
  *            n < 1
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_concat_at(const char *site, const tg_tensor *xs, int n, int64_t axis);
-TG_EXPORT tg_tensor tg_concat(const tg_tensor *xs, int n, int64_t axis);
+TG_SITED(tg_tensor, tg_concat, const tg_tensor *xs, int n, int64_t axis);
 #define tg_concat(...) tg_concat_at(TG_HERE, __VA_ARGS__)
 
 /* tg_stack: n tensors of one shape side by side along a new axis, which is counted in the result.
@@ -483,8 +440,7 @@ TG_EXPORT tg_tensor tg_concat(const tg_tensor *xs, int n, int64_t axis);
  *  Gradient: dx_i = its part of g
  *  Errors:   TG_ESHAPE if shapes differ; TG_EDTYPE if dtypes differ; TG_EARG if the axis is out of range or n < 1
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_stack_at(const char *site, const tg_tensor *xs, int n, int64_t axis);
-TG_EXPORT tg_tensor tg_stack(const tg_tensor *xs, int n, int64_t axis);
+TG_SITED(tg_tensor, tg_stack, const tg_tensor *xs, int n, int64_t axis);
 #define tg_stack(...) tg_stack_at(TG_HERE, __VA_ARGS__)
 
 /* tg_mse: the mean squared difference of two tensors of one shape.
@@ -494,8 +450,7 @@ TG_EXPORT tg_tensor tg_stack(const tg_tensor *xs, int n, int64_t axis);
  *  Gradient: da = 2 g (a - b) / (number of elements), db = -da
  *  Errors:   TG_ESHAPE if the shapes differ (there is no broadcasting) or have no elements; TG_EDTYPE for other dtypes
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_mse_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_mse(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_mse, tg_tensor a, tg_tensor b);
 #define tg_mse(...) tg_mse_at(TG_HERE, __VA_ARGS__)
 
 /* tg_zeros: all zeros. No memory is used, and what is known to be 0 is left out where that changes nothing.
@@ -505,8 +460,7 @@ TG_EXPORT tg_tensor tg_mse(tg_tensor a, tg_tensor b);
  *  Gradient: none: there is no input
  *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_zeros_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_zeros(tg_tape *t, tg_shape shape, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_zeros, tg_tape *t, tg_shape shape, tg_dtype dtype);
 #define tg_zeros(...) tg_zeros_at(TG_HERE, __VA_ARGS__)
 
 /* tg_ones: all ones. No memory is used; a product with it is the other factor.
@@ -516,8 +470,7 @@ TG_EXPORT tg_tensor tg_zeros(tg_tape *t, tg_shape shape, tg_dtype dtype);
  *  Gradient: none: there is no input
  *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_ones_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_ones(tg_tape *t, tg_shape shape, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_ones, tg_tape *t, tg_shape shape, tg_dtype dtype);
 #define tg_ones(...) tg_ones_at(TG_HERE, __VA_ARGS__)
 
 /* tg_full: the same number everywhere. It is data: a new value makes no new plan.
@@ -527,8 +480,7 @@ TG_EXPORT tg_tensor tg_ones(tg_tape *t, tg_shape shape, tg_dtype dtype);
  *  Gradient: none: there is no input
  *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is none
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_full_at(const char *site, tg_tape *t, tg_shape shape, double value, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_full(tg_tape *t, tg_shape shape, double value, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_full, tg_tape *t, tg_shape shape, double value, tg_dtype dtype);
 #define tg_full(...) tg_full_at(TG_HERE, __VA_ARGS__)
 
 /* tg_arange: the numbers from 0 to n - 1.
@@ -538,8 +490,7 @@ TG_EXPORT tg_tensor tg_full(tg_tape *t, tg_shape shape, double value, tg_dtype d
  *  Gradient: none: there is no input
  *  Errors:   TG_EARG if n < 0 or does not fit i32; TG_EDTYPE for another dtype
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_arange_at(const char *site, tg_tape *t, int64_t n, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_arange(tg_tape *t, int64_t n, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_arange, tg_tape *t, int64_t n, tg_dtype dtype);
 #define tg_arange(...) tg_arange_at(TG_HERE, __VA_ARGS__)
 
 /* tg_matmul: the product of matrices, of batches of them, and of vectors.
@@ -550,8 +501,7 @@ TG_EXPORT tg_tensor tg_arange(tg_tape *t, int64_t n, tg_dtype dtype);
  *  Gradient: da = g b^T, db = a^T g, summed over broadcast axes
  *  Errors:   TG_ESHAPE if inner sizes differ, batch axes do not broadcast, or one is a number; TG_EDTYPE for other dtypes
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_matmul_at(const char *site, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_matmul(tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_matmul, tg_tensor a, tg_tensor b);
 #define tg_matmul(...) tg_matmul_at(TG_HERE, __VA_ARGS__)
 
 /* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were
@@ -562,8 +512,7 @@ TG_EXPORT tg_tensor tg_matmul(tg_tensor a, tg_tensor b);
  *  Gradient: none: there is no input
  *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
  *  Source:   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox4x32-10) */
-TG_EXPORT tg_tensor tg_uniform_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
-TG_EXPORT tg_tensor tg_uniform(tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
+TG_SITED(tg_tensor, tg_uniform, tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
 #define tg_uniform(...) tg_uniform_at(TG_HERE, __VA_ARGS__)
 
 /* tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random
@@ -574,8 +523,7 @@ TG_EXPORT tg_tensor tg_uniform(tg_tape *t, tg_shape shape, tg_dtype dtype, doubl
  *  Gradient: none: there is no input
  *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is not f32 or f64
  *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
-TG_EXPORT tg_tensor tg_normal_at(const char *site, tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
-TG_EXPORT tg_tensor tg_normal(tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
+TG_SITED(tg_tensor, tg_normal, tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
 #define tg_normal(...) tg_normal_at(TG_HERE, __VA_ARGS__)
 
 /* tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
@@ -586,8 +534,7 @@ TG_EXPORT tg_tensor tg_normal(tg_tape *t, tg_shape shape, tg_dtype d, double mea
  *  Gradient: dx = g / (1 - p) where x was kept, else 0
  *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
  *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
-TG_EXPORT tg_tensor tg_dropout_at(const char *site, tg_tensor x, double p);
-TG_EXPORT tg_tensor tg_dropout(tg_tensor x, double p);
+TG_SITED(tg_tensor, tg_dropout, tg_tensor x, double p);
 #define tg_dropout(...) tg_dropout_at(TG_HERE, __VA_ARGS__)
 
 /* tg_sum: the sum over axes, in a fixed order: bits do not depend on threads or layout. The sum of nothing is 0.
@@ -597,8 +544,7 @@ TG_EXPORT tg_tensor tg_dropout(tg_tensor x, double p);
  *  Gradient: dx = g, broadcast
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_sum_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
-TG_EXPORT tg_tensor tg_sum(tg_tensor x, tg_axes axes, bool keepdims);
+TG_SITED(tg_tensor, tg_sum, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_sum(...) tg_sum_at(TG_HERE, __VA_ARGS__)
 
 /* tg_mean: the mean over axes.
@@ -609,8 +555,7 @@ TG_EXPORT tg_tensor tg_sum(tg_tensor x, tg_axes axes, bool keepdims);
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is not f32 or
  *            f64
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_mean_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
-TG_EXPORT tg_tensor tg_mean(tg_tensor x, tg_axes axes, bool keepdims);
+TG_SITED(tg_tensor, tg_mean, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_mean(...) tg_mean_at(TG_HERE, __VA_ARGS__)
 
 /* tg_max: the largest element over axes; NaN if there is one.
@@ -620,8 +565,7 @@ TG_EXPORT tg_tensor tg_mean(tg_tensor x, tg_axes axes, bool keepdims);
  *  Gradient: dx = g / (number of largest elements) at each of them, else 0
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_max_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
-TG_EXPORT tg_tensor tg_max(tg_tensor x, tg_axes axes, bool keepdims);
+TG_SITED(tg_tensor, tg_max, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_max(...) tg_max_at(TG_HERE, __VA_ARGS__)
 
 /* tg_min: the smallest element over axes; NaN if there is one.
@@ -631,8 +575,7 @@ TG_EXPORT tg_tensor tg_max(tg_tensor x, tg_axes axes, bool keepdims);
  *  Gradient: dx = g / (number of smallest elements) at each of them, else 0
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_min_at(const char *site, tg_tensor x, tg_axes axes, bool keepdims);
-TG_EXPORT tg_tensor tg_min(tg_tensor x, tg_axes axes, bool keepdims);
+TG_SITED(tg_tensor, tg_min, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_min(...) tg_min_at(TG_HERE, __VA_ARGS__)
 
 /* tg_argmax: where the largest element along an axis is: the lowest position of several, the first NaN if there is one.
@@ -642,8 +585,7 @@ TG_EXPORT tg_tensor tg_min(tg_tensor x, tg_axes axes, bool keepdims);
  *  Gradient: none flows
  *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_argmax_at(const char *site, tg_tensor x, int64_t axis);
-TG_EXPORT tg_tensor tg_argmax(tg_tensor x, int64_t axis);
+TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 #define tg_argmax(...) tg_argmax_at(TG_HERE, __VA_ARGS__)
 
 /* tg_where: a where the condition is true, b where it is false.
@@ -653,8 +595,7 @@ TG_EXPORT tg_tensor tg_argmax(tg_tensor x, int64_t axis);
  *  Gradient: da = g where the condition is true, db = g where it is false, else 0
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the condition is not bool or a and b differ
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_where_at(const char *site, tg_tensor condition, tg_tensor a, tg_tensor b);
-TG_EXPORT tg_tensor tg_where(tg_tensor condition, tg_tensor a, tg_tensor b);
+TG_SITED(tg_tensor, tg_where, tg_tensor condition, tg_tensor a, tg_tensor b);
 #define tg_where(...) tg_where_at(TG_HERE, __VA_ARGS__)
 
 /* tg_cast: converts the elements to another dtype. x itself if it has it already.
@@ -665,8 +606,7 @@ TG_EXPORT tg_tensor tg_where(tg_tensor condition, tg_tensor a, tg_tensor b);
  *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
  *  Errors:   TG_EDTYPE if dtype is none
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_cast_at(const char *site, tg_tensor x, tg_dtype dtype);
-TG_EXPORT tg_tensor tg_cast(tg_tensor x, tg_dtype dtype);
+TG_SITED(tg_tensor, tg_cast, tg_tensor x, tg_dtype dtype);
 #define tg_cast(...) tg_cast_at(TG_HERE, __VA_ARGS__)
 
 /* tg_stop_gradient: x as a constant: gradients end here.
@@ -676,8 +616,7 @@ TG_EXPORT tg_tensor tg_cast(tg_tensor x, tg_dtype dtype);
  *  Gradient: none flows
  *  Errors:   TG_ESTALE and TG_EARG for a bad handle
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_stop_gradient_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_stop_gradient(tg_tensor x);
+TG_SITED(tg_tensor, tg_stop_gradient, tg_tensor x);
 #define tg_stop_gradient(...) tg_stop_gradient_at(TG_HERE, __VA_ARGS__)
 
 /* tg_slice: a part of one axis, by Python's rules: elements from, from + by, ... before to. Negative numbers count from the
@@ -689,8 +628,7 @@ TG_EXPORT tg_tensor tg_stop_gradient(tg_tensor x);
  *  Gradient: dx = g at the elements that were taken, else 0; many slices of one tensor are added up in one pass
  *  Errors:   TG_EARG if the axis is out of range or by is 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_slice_at(const char *site, tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by);
-TG_EXPORT tg_tensor tg_slice(tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by);
+TG_SITED(tg_tensor, tg_slice, tg_tensor x, int64_t axis, int64_t from, int64_t to, int64_t by);
 #define tg_slice(...) tg_slice_at(TG_HERE, __VA_ARGS__)
 
 /* tg_slice_box: a part of every axis at once: tg_slice for each. Arrays hold one number per axis; by = NULL is 1 everywhere.
@@ -700,8 +638,7 @@ TG_EXPORT tg_tensor tg_slice(tg_tensor x, int64_t axis, int64_t from, int64_t to
  *  Gradient: dx = g at the elements that were taken, else 0
  *  Errors:   TG_EARG if from or to is NULL or a by is 0
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_slice_box_at(const char *site, tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by);
-TG_EXPORT tg_tensor tg_slice_box(tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by);
+TG_SITED(tg_tensor, tg_slice_box, tg_tensor x, const int64_t *from, const int64_t *to, const int64_t *by);
 #define tg_slice_box(...) tg_slice_box_at(TG_HERE, __VA_ARGS__)
 
 /* tg_split: cuts an axis in n equal parts and fills outs[0..n) with them. They are slices: no memory is used.
@@ -711,8 +648,7 @@ TG_EXPORT tg_tensor tg_slice_box(tg_tensor x, const int64_t *from, const int64_t
  *  Gradient: dx = the cotangents of the parts side by side
  *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL; TG_ESHAPE if n does not divide the size
  *  Source:   elementary */
-TG_EXPORT tg_status tg_split_at(const char *site, tg_tensor x, int64_t axis, int n, tg_tensor *outs);
-TG_EXPORT tg_status tg_split(tg_tensor x, int64_t axis, int n, tg_tensor *outs);
+TG_SITED(tg_status, tg_split, tg_tensor x, int64_t axis, int n, tg_tensor *outs);
 #define tg_split(...) tg_split_at(TG_HERE, __VA_ARGS__)
 
 /* tg_softmax: probabilities from logits along an axis; no overflow.
@@ -722,8 +658,7 @@ TG_EXPORT tg_status tg_split(tg_tensor x, int64_t axis, int n, tg_tensor *outs);
  *  Gradient: dx = y (g - sum of g y over the axis)
  *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if x is not f32 or f64
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
-TG_EXPORT tg_tensor tg_softmax_at(const char *site, tg_tensor x, int64_t axis);
-TG_EXPORT tg_tensor tg_softmax(tg_tensor x, int64_t axis);
+TG_SITED(tg_tensor, tg_softmax, tg_tensor x, int64_t axis);
 #define tg_softmax(...) tg_softmax_at(TG_HERE, __VA_ARGS__)
 
 /* tg_log_softmax: the logarithm of tg_softmax, exact also for small probabilities.
@@ -733,8 +668,7 @@ TG_EXPORT tg_tensor tg_softmax(tg_tensor x, int64_t axis);
  *  Gradient: dx = g - e^y (sum of g over the axis)
  *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if x is not f32 or f64
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
-TG_EXPORT tg_tensor tg_log_softmax_at(const char *site, tg_tensor x, int64_t axis);
-TG_EXPORT tg_tensor tg_log_softmax(tg_tensor x, int64_t axis);
+TG_SITED(tg_tensor, tg_log_softmax, tg_tensor x, int64_t axis);
 #define tg_log_softmax(...) tg_log_softmax_at(TG_HERE, __VA_ARGS__)
 
 /* tg_cross_entropy_each: the negative log-probability of each row's label under softmax; no overflow.
@@ -745,8 +679,7 @@ TG_EXPORT tg_tensor tg_log_softmax(tg_tensor x, int64_t axis);
  *  Errors:   TG_ESHAPE if the shapes do not fit or C is 0; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label is not in
  *            [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
-TG_EXPORT tg_tensor tg_cross_entropy_each_at(const char *site, tg_tensor logits, tg_tensor labels);
-TG_EXPORT tg_tensor tg_cross_entropy_each(tg_tensor logits, tg_tensor labels);
+TG_SITED(tg_tensor, tg_cross_entropy_each, tg_tensor logits, tg_tensor labels);
 #define tg_cross_entropy_each(...) tg_cross_entropy_each_at(TG_HERE, __VA_ARGS__)
 
 /* tg_cross_entropy: the mean negative log-probability of the labels under softmax: the loss of a classifier. No overflow.
@@ -757,8 +690,7 @@ TG_EXPORT tg_tensor tg_cross_entropy_each(tg_tensor logits, tg_tensor labels);
  *  Errors:   TG_ESHAPE if the shapes do not fit, C is 0 or there are no rows; TG_EDTYPE for other dtypes; when run, TG_EINDEX
  *            if a label is not in [0, C)
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
-TG_EXPORT tg_tensor tg_cross_entropy_at(const char *site, tg_tensor logits, tg_tensor labels);
-TG_EXPORT tg_tensor tg_cross_entropy(tg_tensor logits, tg_tensor labels);
+TG_SITED(tg_tensor, tg_cross_entropy, tg_tensor logits, tg_tensor labels);
 #define tg_cross_entropy(...) tg_cross_entropy_at(TG_HERE, __VA_ARGS__)
 
 /* tg_reshape: the same elements, in row-major order, in another shape. One dimension may be -1: what is left.
@@ -768,8 +700,7 @@ TG_EXPORT tg_tensor tg_cross_entropy(tg_tensor logits, tg_tensor labels);
  *  Gradient: dx = g in the shape of x
  *  Errors:   TG_ESHAPE if the shape has not as many elements as x, or x has no elements and a dimension is -1
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_reshape_at(const char *site, tg_tensor x, tg_shape shape);
-TG_EXPORT tg_tensor tg_reshape(tg_tensor x, tg_shape shape);
+TG_SITED(tg_tensor, tg_reshape, tg_tensor x, tg_shape shape);
 #define tg_reshape(...) tg_reshape_at(TG_HERE, __VA_ARGS__)
 
 /* tg_squeeze: drops axes of size 1.
@@ -779,8 +710,7 @@ TG_EXPORT tg_tensor tg_reshape(tg_tensor x, tg_shape shape);
  *  Gradient: dx = g in the shape of x
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if its size is not 1
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_squeeze_at(const char *site, tg_tensor x, tg_axes axes);
-TG_EXPORT tg_tensor tg_squeeze(tg_tensor x, tg_axes axes);
+TG_SITED(tg_tensor, tg_squeeze, tg_tensor x, tg_axes axes);
 #define tg_squeeze(...) tg_squeeze_at(TG_HERE, __VA_ARGS__)
 
 /* tg_unsqueeze: adds axes of size 1; they are counted in the result.
@@ -790,8 +720,7 @@ TG_EXPORT tg_tensor tg_squeeze(tg_tensor x, tg_axes axes);
  *  Gradient: dx = g in the shape of x
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if the rank would be more than 8
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_unsqueeze_at(const char *site, tg_tensor x, tg_axes axes);
-TG_EXPORT tg_tensor tg_unsqueeze(tg_tensor x, tg_axes axes);
+TG_SITED(tg_tensor, tg_unsqueeze, tg_tensor x, tg_axes axes);
 #define tg_unsqueeze(...) tg_unsqueeze_at(TG_HERE, __VA_ARGS__)
 
 /* tg_transpose: swaps the last two axes.
@@ -801,8 +730,7 @@ TG_EXPORT tg_tensor tg_unsqueeze(tg_tensor x, tg_axes axes);
  *  Gradient: dx = g with the last two axes swapped
  *  Errors:   TG_ESHAPE if the rank is less than 2
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_transpose_at(const char *site, tg_tensor x);
-TG_EXPORT tg_tensor tg_transpose(tg_tensor x);
+TG_SITED(tg_tensor, tg_transpose, tg_tensor x);
 #define tg_transpose(...) tg_transpose_at(TG_HERE, __VA_ARGS__)
 
 /* tg_permute: the axes in another order.
@@ -812,8 +740,7 @@ TG_EXPORT tg_tensor tg_transpose(tg_tensor x);
  *  Gradient: dx = g with its axes put back
  *  Errors:   TG_EARG if the axes are not all axes of x in some order
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_permute_at(const char *site, tg_tensor x, tg_axes axes);
-TG_EXPORT tg_tensor tg_permute(tg_tensor x, tg_axes axes);
+TG_SITED(tg_tensor, tg_permute, tg_tensor x, tg_axes axes);
 #define tg_permute(...) tg_permute_at(TG_HERE, __VA_ARGS__)
 
 /* tg_expand: repeats x to a shape that it broadcasts to. No memory is used: it is a view.
@@ -823,8 +750,7 @@ TG_EXPORT tg_tensor tg_permute(tg_tensor x, tg_axes axes);
  *  Gradient: dx = g summed over what was repeated
  *  Errors:   TG_ESHAPE if x does not broadcast to shape
  *  Source:   elementary */
-TG_EXPORT tg_tensor tg_expand_at(const char *site, tg_tensor x, tg_shape shape);
-TG_EXPORT tg_tensor tg_expand(tg_tensor x, tg_shape shape);
+TG_SITED(tg_tensor, tg_expand, tg_tensor x, tg_shape shape);
 #define tg_expand(...) tg_expand_at(TG_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus

@@ -79,9 +79,9 @@ TG_EXPORT tg_model *tg_optim_state(tg_optim *o);
  * before one step count as two steps. All return the tape's status.
  * Errors: those of tg_grad; TG_EARG if o is NULL, or no parameter has a path to the loss, or a parameter is given twice or of
  * another model; TG_ESHAPE, TG_EDTYPE for a gradient that does not fit its parameter. */
-TG_EXPORT tg_status tg_update_at(const char *site, tg_optim *o, tg_tensor loss);
-TG_EXPORT tg_status tg_update_grads_at(const char *site, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
-TG_EXPORT tg_status tg_minimize_at(const char *site, tg_optim *o, tg_tensor loss);
+TG_SITED(tg_status, tg_update, tg_optim *o, tg_tensor loss);
+TG_SITED(tg_status, tg_update_grads, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
+TG_SITED(tg_status, tg_minimize, tg_optim *o, tg_tensor loss);
 #define tg_update(...) tg_update_at(TG_HERE, __VA_ARGS__)
 #define tg_update_grads(...) tg_update_grads_at(TG_HERE, __VA_ARGS__)
 #define tg_minimize(...) tg_minimize_at(TG_HERE, __VA_ARGS__)
