@@ -1,5 +1,19 @@
-/* ops/elementwise.h: what the sections of elementwise ops share. Such a section is: the loop (TG_MICRO), the same in f64 with
- * libm (REF), the derivative (VJP1, VJP2), the descriptor and the function. */
+/* ops/elementwise.h: an elementwise op is one row. What stands in the row:
+ *
+ *     UNARY(exp, FLOAT, 0, M(exp)(a), exp(a), tg_mul(g, y),
+ *           "e to the power of x", "y = e^x", "dx = g y", "elementary",
+ *           RANGE1('f', .lo = -3, .hi = 3))
+ *
+ * name, class and loop (kernels/micro.h), between them flags beyond those of the class; the same in f64 with libm; the
+ * derivative; what it is, formula, gradient and source in words; samples and other fields of the descriptor. The derivative is
+ * the cotangent of each input, by ops on g, the cotangent of y, on y and on the inputs: x, or a, b and c. The row makes loop,
+ * reference, rule, descriptor and function; tools/gen-ops makes the documentation, where shapes, dtypes and errors follow from
+ * number of inputs and class.
+ *
+ *     UNARY, BINARY, TERNARY               one, two, three inputs that broadcast
+ *     UNARY_CUT, BINARY_CUT                gradients stop here: no derivative, no gradient in words
+ *     UNARY_OP, BINARY_OP, TERNARY_OP      the descriptor alone, for an op whose function stands by itself: of the words only
+ *                                          formula and source */
 #ifndef TG_ELEMENTWISE_H
 #define TG_ELEMENTWISE_H
 
@@ -29,15 +43,81 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
         if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, for_a);                                              \
         if (tg_vjp_needs(v, 1)) tg_vjp_give(v, 1, for_b);                                              \
     }
+#define VJP3(name, for_a, for_b, for_c)                                                                \
+    static void name##_vjp(tg_vjp_args *v) {                                                           \
+        const tg_tensor g = v->g[0], a = v->in[0], b = v->in[1], c = v->in[2], y = v->out[0];          \
+        (void)g, (void)a, (void)b, (void)c, (void)y;                                                   \
+        if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, for_a);                                              \
+        if (tg_vjp_needs(v, 1)) tg_vjp_give(v, 1, for_b);                                              \
+        if (tg_vjp_needs(v, 2)) tg_vjp_give(v, 2, for_c);                                              \
+    }
 
 /* Wrong inputs that every op of a kind must refuse. */
 extern const tg_sample tg__bad_float1[], tg__bad_num1[], tg__bad_any1[], tg__bad_logic1[];
 extern const tg_sample tg__bad_float2[], tg__bad_num2[], tg__bad_any2[], tg__bad_logic2[];
 
-/* The common part of a descriptor: name, number of inputs, formula, flags, kind of its bad inputs. */
-#define ELEMENTWISE(op_name, n, formula_, flags_, bad_)                                                \
-    .name = #op_name, .formula = formula_, .source = "elementary", .min_in = n, .max_in = n, .flags = (flags_), \
-    .micro = &tg__micro_##op_name, .ref = op_name##_ref, .bad = tg__bad_##bad_##n
+/* What a class says of flags and wrong inputs. */
+#define FLAGS_FLOAT TG_OP_FLOAT_ONLY
+#define FLAGS_PERIODIC TG_OP_FLOAT_ONLY
+#define FLAGS_NUM 0u
+#define FLAGS_TEST (TG_OP_CHEAP | TG_OP_BOOL_OUT)
+#define FLAGS_LOGIC (TG_OP_CHEAP | TG_OP_BOOL_OUT | TG_OP_BOOL_IN)
+#define BAD_FLOAT(n) tg__bad_float##n
+#define BAD_PERIODIC(n) tg__bad_float##n
+#define BAD_NUM(n) tg__bad_num##n
+#define BAD_TEST(n) tg__bad_any##n
+#define BAD_LOGIC(n) tg__bad_logic##n
+
+#define DESCRIPTOR(op_name, n, class, flags_, formula_, source_, ...)                                  \
+    const tg_op tg__op_##op_name = {.name = #op_name, .formula = formula_, .source = source_, .min_in = n, .max_in = n, \
+                                    .flags = FLAGS_##class | (flags_), .micro = &tg__micro_##op_name,  \
+                                    .ref = op_name##_ref, .bad = BAD_##class(n), __VA_ARGS__};
+#define FUNCTION1(name)                                                                                \
+    TG_API(tg_tensor, tg_##name, (tg_tensor x), (x)) { return tg__apply_micro(site, &tg__op_##name, &x, 1); }
+#define FUNCTION2(name)                                                                                \
+    TG_API(tg_tensor, tg_##name, (tg_tensor a, tg_tensor b), (a, b)) {                                 \
+        return tg__apply_micro(site, &tg__op_##name, (tg_tensor[]){a, b}, 2);                          \
+    }
+#define FUNCTION3(name)                                                                                \
+    TG_API(tg_tensor, tg_##name, (tg_tensor a, tg_tensor b, tg_tensor c), (a, b, c)) {                 \
+        return tg__apply_micro(site, &tg__op_##name, (tg_tensor[]){a, b, c}, 3);                       \
+    }
+
+#define UNARY_OP(name, class, flags, loop, ref, for_x, formula, source, ...)                           \
+    TG_MICRO(name, 1, class, loop)                                                                     \
+    REF(name, ref)                                                                                     \
+    VJP1(name, for_x)                                                                                  \
+    DESCRIPTOR(name, 1, class, flags, formula, source, .vjp = name##_vjp, __VA_ARGS__)
+#define BINARY_OP(name, class, flags, loop, ref, for_a, for_b, formula, source, ...)                   \
+    TG_MICRO(name, 2, class, loop)                                                                     \
+    REF(name, ref)                                                                                     \
+    VJP2(name, for_a, for_b)                                                                           \
+    DESCRIPTOR(name, 2, class, flags, formula, source, .vjp = name##_vjp, __VA_ARGS__)
+#define TERNARY_OP(name, class, flags, loop, ref, for_a, for_b, for_c, formula, source, ...)           \
+    TG_MICRO(name, 3, class, loop)                                                                     \
+    REF(name, ref)                                                                                     \
+    VJP3(name, for_a, for_b, for_c)                                                                    \
+    DESCRIPTOR(name, 3, class, flags, formula, source, .vjp = name##_vjp, __VA_ARGS__)
+
+#define UNARY(name, class, flags, loop, ref, for_x, what, formula, gradient, source, ...)              \
+    UNARY_OP(name, class, flags, loop, ref, for_x, formula, source, __VA_ARGS__)                       \
+    FUNCTION1(name)
+#define BINARY(name, class, flags, loop, ref, for_a, for_b, what, formula, gradient, source, ...)      \
+    BINARY_OP(name, class, flags, loop, ref, for_a, for_b, formula, source, __VA_ARGS__)               \
+    FUNCTION2(name)
+#define TERNARY(name, class, flags, loop, ref, for_a, for_b, for_c, what, formula, gradient, source, ...) \
+    TERNARY_OP(name, class, flags, loop, ref, for_a, for_b, for_c, formula, source, __VA_ARGS__)       \
+    FUNCTION3(name)
+#define UNARY_CUT(name, class, flags, loop, ref, what, formula, source, ...)                           \
+    TG_MICRO(name, 1, class, loop)                                                                     \
+    REF(name, ref)                                                                                     \
+    DESCRIPTOR(name, 1, class, TG_OP_CUT | (flags), formula, source, __VA_ARGS__)                      \
+    FUNCTION1(name)
+#define BINARY_CUT(name, class, flags, loop, ref, what, formula, source, ...)                          \
+    TG_MICRO(name, 2, class, loop)                                                                     \
+    REF(name, ref)                                                                                     \
+    DESCRIPTOR(name, 2, class, TG_OP_CUT | (flags), formula, source, __VA_ARGS__)                      \
+    FUNCTION2(name)
 
 /* Samples of one input, and of two that are broadcast, of one kind; what follows holds for every input. */
 #define RANGE1(kind_, ...)                                                                             \

@@ -93,7 +93,7 @@ TG_SITED(tg_tensor, tg_abs, tg_tensor x);
 /* tg_sign: 1, -1 or 0 by the sign; NaN for NaN.
  *    y = x / |x|, 0 where x = 0
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   f32, f64, i32, i64
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
  *  Gradient: none flows
  *  Errors:   TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
@@ -153,7 +153,7 @@ TG_SITED(tg_tensor, tg_pow, tg_tensor a, tg_tensor b);
 /* tg_maximum: the larger of two tensors, element by element; NaN if one is NaN.
  *    y = max(a, b)
  *  Shapes:   a, b broadcast -> y
- *  Dtypes:   f32, f64, i32, i64, the same for both
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
  *  Gradient: da = g where a >= b, else db = g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
@@ -163,7 +163,7 @@ TG_SITED(tg_tensor, tg_maximum, tg_tensor a, tg_tensor b);
 /* tg_minimum: the smaller of two tensors, element by element; NaN if one is NaN.
  *    y = min(a, b)
  *  Shapes:   a, b broadcast -> y
- *  Dtypes:   f32, f64, i32, i64, the same for both
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
  *  Gradient: da = g where a <= b, else db = g
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
@@ -253,9 +253,9 @@ TG_SITED(tg_tensor, tg_isfinite, tg_tensor x);
 /* tg_and: whether both are true.
  *    y = (a and b)
  *  Shapes:   a, b broadcast -> y
- *  Dtypes:   bool
+ *  Dtypes:   bool, the same for both
  *  Gradient: none flows
- *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not bool
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_and, tg_tensor a, tg_tensor b);
 #define tg_and(...) tg_and_at(TG_HERE, __VA_ARGS__)
@@ -263,9 +263,9 @@ TG_SITED(tg_tensor, tg_and, tg_tensor a, tg_tensor b);
 /* tg_or: whether at least one is true.
  *    y = (a or b)
  *  Shapes:   a, b broadcast -> y
- *  Dtypes:   bool
+ *  Dtypes:   bool, the same for both
  *  Gradient: none flows
- *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not bool
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_or, tg_tensor a, tg_tensor b);
 #define tg_or(...) tg_or_at(TG_HERE, __VA_ARGS__)
@@ -273,9 +273,9 @@ TG_SITED(tg_tensor, tg_or, tg_tensor a, tg_tensor b);
 /* tg_xor: whether exactly one is true.
  *    y = (a and not b, or b and not a)
  *  Shapes:   a, b broadcast -> y
- *  Dtypes:   bool
+ *  Dtypes:   bool, the same for both
  *  Gradient: none flows
- *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if one is not bool
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not bool
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_xor, tg_tensor a, tg_tensor b);
 #define tg_xor(...) tg_xor_at(TG_HERE, __VA_ARGS__)
