@@ -171,6 +171,7 @@ struct tg_tape {
     uint32_t local_cap;
     struct tg__grad_level *grad_levels; /* TG__GRAD_LEVELS of them, made when first needed */
     int grad_depth;
+    bool for_tangents; /* a cotangent stands for a tangent: rules may only be linear in it */
     char *pool;
     size_t pool_size;
     char *scratch; /* of kernels */
@@ -247,6 +248,7 @@ static inline bool tg__is_live_on(const tg_tape *t, tg_tensor x) {
 /* The node id of a handle on t; parameters are read. 0 and the tape's error if it is none. `which` is the operand's number. */
 uint32_t tg__resolve(tg_tape *t, tg_tensor x, const char *op, const char *site, int which);
 tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n);
+uint32_t tg__sibling(const tg_tape *t, uint32_t primary, int k); /* the node of output k of a node of several outputs */
 uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
                     tg_dtype dtype, const char *site); /* 0: out of memory */
 tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n);
@@ -278,8 +280,13 @@ tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg
                          const tg__region *regions, int n);
 /* tg_grad that does not mind an x without a path to y: its gs[i].owner is NULL. */
 tg_status tg__grad_where(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *gs);
+/* The same with a cotangent of y's. */
+tg_status tg__vjp_where(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs);
+/* The node on y's tape that x means where y is differentiated by it. */
+tg_tensor tg__grad_target(const char *site, tg_tensor y, tg_tensor x, int which);
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape); /* the transpose of broadcasting */
 tg_tensor tg__identity(tg_tensor x);                      /* a node of its own, equal to x */
+tg_tensor tg__fence(tg_tensor x, tg_tensor after);        /* a copy of x that is made when `after` is there, not earlier */
 
 typedef struct tg__grad_part {
     uint32_t id, next;

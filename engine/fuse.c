@@ -161,7 +161,7 @@ static bool set_view(tg__planner *p, uint32_t x, uint32_t src, const tg_view_arg
 }
 
 static bool fuse_view(tg__planner *p, uint32_t x, const tg__node *node) {
-    uint32_t in = same_of(p, node->u.in[0]);
+    uint32_t count, in = same_of(p, *tg__inputs(p->t, node, &count));
     for (int attempt = 0; attempt < 2; attempt++) {
         const tg_shape *in_shape = &tg__shape_at(p->t, p->nodes[in].shape)->shape;
         int64_t in_strides[TG_MAX_RANK] = {0}, out_strides[TG_MAX_RANK] = {0};

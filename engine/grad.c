@@ -642,6 +642,16 @@ TG_API(tg_status, tg_vjp, (tg_tensor y, tg_tensor cotangent, const tg_tensor *xs
     return vjp(site, y, &cotangent, xs, n, gs, MISSING_FAILS);
 }
 
+tg_status tg__vjp_where(const char *site, tg_tensor y, tg_tensor cotangent, const tg_tensor *xs, int n, tg_tensor *gs) {
+    return vjp(site, y, &cotangent, xs, n, gs, MISSING_IS_NONE);
+}
+
+tg_tensor tg__grad_target(const char *site, tg_tensor y, tg_tensor x, int which) {
+    tg_tape *t = tg_tape_of(y);
+    uint32_t root = tg__resolve(t, y, "grad", site, 0), id = root ? resolve_x(t, root, x, site, which) : 0;
+    return id ? tg__handle(t, id) : tg__poison(t);
+}
+
 /* Several roots at once: the sum over i of the derivative of ys[i] with cotangent cs[i]. */
 static tg_status vjp_of_sum(const char *site, tg_tape *t, const tg_tensor *ys, const tg_tensor *cs, int n_roots,
                             const tg_tensor *xs, int n, tg_tensor *gs) {
@@ -703,8 +713,11 @@ TG_API(tg_tensor, tg_jvp, (tg_tensor y, const tg_tensor *xs, const tg_tensor *dx
     if (n) memcpy(vs, dxs, (size_t)n * sizeof *vs);
     if (tangents_fit(t, "jvp", site, xs, vs, n)) {
         tg_tensor u = dummy_like(t, y, site);
-        if (!t->base.error.status && !vjp(site, y, &u, xs, n, gs, MISSING_IS_ZERO))
-            vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
+        bool before = t->for_tangents;
+        t->for_tangents = true;
+        bool ok = !t->base.error.status && !vjp(site, y, &u, xs, n, gs, MISSING_IS_ZERO);
+        t->for_tangents = before;
+        if (ok) vjp_of_sum(site, t, gs, vs, n, &u, 1, &result);
     }
     tg__free(gs);
     return t->base.error.status ? tg__poison(t) : result;

@@ -50,10 +50,11 @@ static tg_status run_micro(tg_tape *t, uint32_t id, void *out) {
 
 static tg_status run_view(tg_tape *t, uint32_t id, void *out) {
     const tg__node *n = &t->nodes[id];
-    const tg__shape_info *from = tg__node_shape(t, n->u.in[0]), *to = tg__node_shape(t, id);
+    uint32_t count, x = *tg__inputs(t, n, &count);
+    const tg__shape_info *from = tg__node_shape(t, x), *to = tg__node_shape(t, id);
     size_t size = tg_dtype_size(n->dtype);
     bool owned;
-    const char *in = dense(t, n->u.in[0], &from->shape, &owned);
+    const char *in = dense(t, x, &from->shape, &owned);
     if (!in) return no_memory(t, id);
     int64_t strides[TG_MAX_RANK] = {0};
     tg_view_args v = {&from->shape, &to->shape, from->strides, n->attr, strides, 0};

@@ -34,9 +34,6 @@ bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t 
 
 tg_status tg__check_borrowed(tg_tape *t, const tg__live *live);
 
-/* The node of output k of a node of several outputs. */
-uint32_t tg__sibling(const tg_tape *t, uint32_t primary, int k);
-
 /* Threads that kernels may use: scratch is asked for with the number that the kernel is run with, so it is part of the key. */
 static inline int tg__threads(const tg_tape *t) { return tg__parallel_width(t->threads, INFINITY); }
 

@@ -1,5 +1,5 @@
 /* ops/accumulate.h: ops without a public function that other ops record. Those that the engine records too (tg__accumulate,
- * tg__sum_to, tg__identity) are declared in engine/engine.h. */
+ * tg__sum_to, tg__identity, tg__fence) are declared in engine/engine.h. */
 #ifndef TG_ACCUMULATE_H
 #define TG_ACCUMULATE_H
 

@@ -27,6 +27,7 @@ extern const tg_op tg__op_erf;
 extern const tg_op tg__op_exp;
 extern const tg_op tg__op_expand;
 extern const tg_op tg__op_expm1;
+extern const tg_op tg__op_fence;
 extern const tg_op tg__op_gather;
 extern const tg_op tg__op_gather_grad;
 extern const tg_op tg__op_ge;
@@ -105,6 +106,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_exp,
     &tg__op_expand,
     &tg__op_expm1,
+    &tg__op_fence,
     &tg__op_gather,
     &tg__op_gather_grad,
     &tg__op_ge,

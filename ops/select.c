@@ -191,3 +191,47 @@ const tg_op tg__op_identity = {
 tg_tensor tg__identity(tg_tensor x) {
     return tg_apply_at(NULL, NULL, &tg__op_identity, NULL, &x, 1);
 }
+
+/* Its second input is not read: it only has to be there first. */
+static void fence_piece(int64_t begin, int64_t end, void *ctx) {
+    const tg_operand *x = ((const tg_kernel_args *)ctx)->in, *y = ((const tg_kernel_args *)ctx)->out;
+    size_t size = tg_dtype_size(x->dtype);
+    tg__copy_in((char *)y->data + begin * (int64_t)size, x->data, size, x->shape, x->strides, begin, end - begin);
+}
+
+static tg_status fence_kernel(tg_kernel_args *k) {
+    double bytes = 2 * (double)k->out[0].numel * (double)tg_dtype_size(k->out[0].dtype);
+    tg_parallel(k->threads, k->out[0].numel, bytes, fence_piece, k);
+    return TG_OK;
+}
+
+static double fence_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
+    (void)in, (void)n_in, (void)out, (void)attr;
+    return 0;
+}
+
+const tg_op tg__op_fence = {
+    .name = "fence",
+    .formula = "y = x, made after b",
+    .source = "elementary",
+    .min_in = 2,
+    .max_in = 2,
+    .flags = TG_OP_STRIDED | TG_OP_FENCE,
+    .infer = same_infer,
+    .kernel = fence_kernel,
+    .ref = same_ref,
+    .vjp = identity_vjp,
+    .flops = fence_flops,
+    SAMPLES(SAMPLE("a matrix after a vector", INPUTS(IN('f', (3, 4)), IN('c', (5)))),
+            SAMPLE("rank 0", INPUTS(IN('f', ()), IN('c', ()))),
+            SAMPLE("size 0", INPUTS(IN('f', (0, 2)), IN('c', (3))))),
+    BADS(BAD("one input", TG_EARG, "takes 2 to 2 inputs", INPUTS(IN('f', (2)))),
+         BAD("no input", TG_EARG, "takes 2 to 2 inputs", .in = {{0}}),
+         BAD("three inputs", TG_EARG, "takes 2 to 2 inputs", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2)))),
+         BAD("four inputs", TG_EARG, "not 4", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2)), IN('f', (2)))),
+         BAD("five inputs", TG_EARG, "not 5", INPUTS(IN('f', ()), IN('f', ()), IN('f', ()), IN('f', ()), IN('f', ())))),
+};
+
+tg_tensor tg__fence(tg_tensor x, tg_tensor after) {
+    return tg_apply_at(NULL, NULL, &tg__op_fence, NULL, (tg_tensor[]){x, after}, 2);
+}
