@@ -1,5 +1,5 @@
 /* Indexing */
-#include "ops/op_file.h"
+#include "ops/index.h"
 
 /* x is seen as outer x n x inner, index as a list of `count` positions along n. */
 typedef struct index_attr {
@@ -11,18 +11,12 @@ static const tg_field index_fields[] = {
     {NULL, TG_FIELD_INT, 0},
 };
 
-static inline int64_t index_at(const tg_operand *index, int64_t i) {
-    return index->dtype == TG_I64 ? ((const int64_t *)index->data)[i] : ((const int32_t *)index->data)[i];
-}
-
-static bool is_index(tg_dtype d) { return d == TG_I64 || d == TG_I32; }
-
 /* ------------------------------------------------------------------ gather */
 
 static tg_status gather_infer(tg_infer *f) {
     const tg_shape *x = f->in_shape[0], *index = f->in_shape[1];
     int64_t axis = ((const index_attr *)f->attr)->axis;
-    if (!is_index(f->in_dtype[1]))
+    if (!tg__is_index(f->in_dtype[1]))
         return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
     if (axis < 0 || axis >= x->rank)
         return tg_infer_fail(f, TG_EARG, "axis %lld is out of range for rank %d", (long long)axis, x->rank);
@@ -48,16 +42,16 @@ typedef struct gather_run {
 static void gather_piece(int64_t begin, int64_t end, void *ctx) {
     const gather_run *r = ctx;
     for (int64_t i = begin; i < end; i++) {
-        int64_t from = i / r->count * r->n + index_at(r->index, i % r->count);
+        int64_t from = i / r->count * r->n + tg__index_at(r->index, i % r->count);
         memcpy(r->y + (size_t)i * r->bytes, r->x + (size_t)from * r->bytes, r->bytes);
     }
 }
 
-static tg_status check_index(tg_kernel_args *k, const tg_operand *index, int64_t n, const char *what) {
+tg_status tg__check_index(tg_kernel_args *k, const tg_operand *index, int64_t n) {
     for (int64_t i = 0; i < index->numel; i++)
-        if (index_at(index, i) < 0 || index_at(index, i) >= n) {
-            snprintf(k->message, k->message_size, "%s %lld at position %lld is not in [0, %lld)", what,
-                     (long long)index_at(index, i), (long long)i, (long long)n);
+        if (tg__index_at(index, i) < 0 || tg__index_at(index, i) >= n) {
+            snprintf(k->message, k->message_size, "index %lld at position %lld is not in [0, %lld)",
+                     (long long)tg__index_at(index, i), (long long)i, (long long)n);
             return TG_EINDEX;
         }
     return TG_OK;
@@ -68,7 +62,7 @@ static tg_status gather_kernel(tg_kernel_args *k) {
     int axis = (int)((const index_attr *)k->attr)->axis;
     gather_run r = {&k->in[1], x->data, y->data, k->in[1].numel, x->shape->dims[axis], 0};
     int64_t inner = tg__extent(x->shape, axis + 1, x->shape->rank);
-    tg_status s = check_index(k, r.index, r.n, "index");
+    tg_status s = tg__check_index(k, r.index, r.n);
     if (s || !y->numel) return s;
     r.bytes = (size_t)inner * tg_dtype_size(x->dtype);
     tg_parallel(k->threads, y->numel / inner, 2 * (double)y->numel * (double)tg_dtype_size(x->dtype), gather_piece, &r);
@@ -80,7 +74,7 @@ static tg_status gather_ref(tg_kernel_args *k) {
     int axis = (int)((const index_attr *)k->attr)->axis;
     int64_t n = x->shape->dims[axis], inner = tg__extent(x->shape, axis + 1, x->shape->rank);
     for (int64_t i = 0; i < y->numel; i++) {
-        int64_t outer = i / (index->numel * inner), at = index_at(index, i / inner % index->numel);
+        int64_t outer = i / (index->numel * inner), at = tg__index_at(index, i / inner % index->numel);
         ((double *)y->data)[i] = ((const double *)x->data)[(outer * n + at) * inner + i % inner];
     }
     return TG_OK;
@@ -152,7 +146,7 @@ TG_API(tg_tensor, tg_gather, (tg_tensor x, int64_t axis, tg_tensor index), (x, a
 static tg_status gather_grad_infer(tg_infer *f) {
     const index_attr *attr = f->attr;
     const tg_shape *g = f->in_shape[0], *index = f->in_shape[1];
-    if (!is_index(f->in_dtype[1]))
+    if (!tg__is_index(f->in_dtype[1]))
         return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
     if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the cotangent must be f32 or f64");
     if (attr->axis < 0 || attr->axis + index->rank > g->rank || attr->n < 0)
@@ -186,7 +180,7 @@ typedef struct scatter_run {
         T *y = (T *)r->y + outer * r->n * r->inner;                                             \
         memset(y + from * r->inner, 0, (size_t)((to - from) * r->inner) * sizeof *y);           \
         for (int64_t i = 0; i < r->count; i++) {                                                \
-            int64_t at = index_at(r->index, i);                                                 \
+            int64_t at = tg__index_at(r->index, i);                                                 \
             if (at < from || at >= to) continue;                                                \
             for (int64_t j = 0; j < r->inner; j++) y[at * r->inner + j] += g[i * r->inner + j]; \
         }                                                                                       \
@@ -214,7 +208,7 @@ static tg_status gather_grad_ref(tg_kernel_args *k) {
     int64_t n = y->shape->dims[axis], inner = tg__extent(y->shape, axis + 1, y->shape->rank);
     for (int64_t i = 0; i < y->numel; i++) ((double *)y->data)[i] = 0;
     for (int64_t i = 0; i < g->numel; i++) {
-        int64_t outer = i / (index->numel * inner), at = index_at(index, i / inner % index->numel);
+        int64_t outer = i / (index->numel * inner), at = tg__index_at(index, i / inner % index->numel);
         ((double *)y->data)[(outer * n + at) * inner + i % inner] += ((const double *)g->data)[i];
     }
     return TG_OK;
@@ -269,7 +263,7 @@ static const tg_field one_hot_fields[] = {
 
 static tg_status one_hot_infer(tg_infer *f) {
     const one_hot_attr *attr = f->attr;
-    if (!is_index(f->in_dtype[0]))
+    if (!tg__is_index(f->in_dtype[0]))
         return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[0]));
     if ((unsigned)attr->dtype >= TG_DTYPE_COUNT) return tg_infer_fail(f, TG_EDTYPE, "%d is no dtype", (int)attr->dtype);
     if (attr->n < 0 || (f->in_dtype[0] == TG_I32 && attr->n > INT32_MAX))

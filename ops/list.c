@@ -7,6 +7,9 @@ extern const tg_op tg__op_abs;
 extern const tg_op tg__op_accumulate;
 extern const tg_op tg__op_add;
 extern const tg_op tg__op_add_n;
+extern const tg_op tg__op_along_last;
+extern const tg_op tg__op_along_sum;
+extern const tg_op tg__op_along_take;
 extern const tg_op tg__op_and;
 extern const tg_op tg__op_arange;
 extern const tg_op tg__op_argmax;
@@ -28,6 +31,7 @@ extern const tg_op tg__op_exp;
 extern const tg_op tg__op_expand;
 extern const tg_op tg__op_expm1;
 extern const tg_op tg__op_fence;
+extern const tg_op tg__op_fold;
 extern const tg_op tg__op_gather;
 extern const tg_op tg__op_gather_grad;
 extern const tg_op tg__op_ge;
@@ -54,12 +58,15 @@ extern const tg_op tg__op_normal;
 extern const tg_op tg__op_not;
 extern const tg_op tg__op_one_hot;
 extern const tg_op tg__op_or;
+extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
 extern const tg_op tg__op_pow;
 extern const tg_op tg__op_reciprocal;
 extern const tg_op tg__op_relu;
 extern const tg_op tg__op_reshape;
 extern const tg_op tg__op_rsqrt;
+extern const tg_op tg__op_scatter;
+extern const tg_op tg__op_scatter_add;
 extern const tg_op tg__op_sigmoid;
 extern const tg_op tg__op_sign;
 extern const tg_op tg__op_sin;
@@ -73,8 +80,10 @@ extern const tg_op tg__op_stack;
 extern const tg_op tg__op_stop_gradient;
 extern const tg_op tg__op_sub;
 extern const tg_op tg__op_sum;
+extern const tg_op tg__op_take_along_axis;
 extern const tg_op tg__op_tanh;
 extern const tg_op tg__op_transpose;
+extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
 extern const tg_op tg__op_unsqueeze;
 extern const tg_op tg__op_where;
@@ -86,6 +95,9 @@ const tg_op *const tg__op_list[] = {
     &tg__op_accumulate,
     &tg__op_add,
     &tg__op_add_n,
+    &tg__op_along_last,
+    &tg__op_along_sum,
+    &tg__op_along_take,
     &tg__op_and,
     &tg__op_arange,
     &tg__op_argmax,
@@ -107,6 +119,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_expand,
     &tg__op_expm1,
     &tg__op_fence,
+    &tg__op_fold,
     &tg__op_gather,
     &tg__op_gather_grad,
     &tg__op_ge,
@@ -133,12 +146,15 @@ const tg_op *const tg__op_list[] = {
     &tg__op_not,
     &tg__op_one_hot,
     &tg__op_or,
+    &tg__op_pad,
     &tg__op_permute,
     &tg__op_pow,
     &tg__op_reciprocal,
     &tg__op_relu,
     &tg__op_reshape,
     &tg__op_rsqrt,
+    &tg__op_scatter,
+    &tg__op_scatter_add,
     &tg__op_sigmoid,
     &tg__op_sign,
     &tg__op_sin,
@@ -152,8 +168,10 @@ const tg_op *const tg__op_list[] = {
     &tg__op_stop_gradient,
     &tg__op_sub,
     &tg__op_sum,
+    &tg__op_take_along_axis,
     &tg__op_tanh,
     &tg__op_transpose,
+    &tg__op_unfold,
     &tg__op_uniform,
     &tg__op_unsqueeze,
     &tg__op_where,

@@ -136,6 +136,25 @@ extern "C" {
 #define TG_END INT64_MAX
 #define TG_BEGIN INT64_MIN
 
+/* How tg_pad continues an axis: with a number; mirrored at the last element; with the last element; from its other end. The
+ * sizes are elements at the ends of each axis. */
+typedef enum tg_pad_mode { TG_PAD_CONSTANT, TG_PAD_REFLECT, TG_PAD_REPLICATE, TG_PAD_CIRCULAR } tg_pad_mode;
+typedef struct tg_padding {
+    int64_t before[TG_MAX_RANK], after[TG_MAX_RANK];
+    tg_pad_mode mode;
+    double value;
+} tg_padding;
+
+/* How tg_interpolate finds a value between elements: the nearest one; a weighted mean of the two next ones of each axis. */
+typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;
+
+/* Windows that slide along axes (tg_unfold, tg_fold). Entry i of the arrays is for the i-th of the axes: how many elements a
+ * window has, how far it moves, how far apart its elements are. 0 means 1. */
+typedef struct tg_windows {
+    tg_axes axes;
+    int64_t size[TG_MAX_RANK], step[TG_MAX_RANK], dilation[TG_MAX_RANK];
+} tg_windows;
+
 /* The caller's memory: packed, row-major. The pointer is read only while the call that takes the array runs, unless that
  * call says otherwise. */
 typedef struct tg_array {

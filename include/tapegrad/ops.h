@@ -504,6 +504,20 @@ TG_SITED(tg_tensor, tg_arange, tg_tape *t, int64_t n, tg_dtype dtype);
 TG_SITED(tg_tensor, tg_matmul, tg_tensor a, tg_tensor b);
 #define tg_matmul(...) tg_matmul_at(TG_HERE, __VA_ARGS__)
 
+/* tg_pad: adds p.before[i] and p.after[i] elements at the ends of axis i. TG_PAD_CONSTANT, the default, adds p.value (0 by
+ *  default); TG_PAD_REFLECT mirrors x at its first and last element, without repeating those; TG_PAD_REPLICATE repeats them;
+ *  TG_PAD_CIRCULAR goes on at the other end. The value is data: a new one makes no new plan, but for 0.
+ *    y = x with elements added at the ends of its axes
+ *  Shapes:   x (n_0, n_1, ...) -> y (before[0] + n_0 + after[0], ...); TG_PAD_REFLECT adds less than n at an end,
+ *            TG_PAD_CIRCULAR at most n
+ *  Dtypes:   every dtype
+ *  Gradient: dx = sum of g over the places where an element stands
+ *  Errors:   TG_EARG if a size is negative or too large for the mode, or there is no such mode; TG_ESHAPE if the result is too
+ *            large
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_pad, tg_tensor x, tg_padding p);
+#define tg_pad(...) tg_pad_at(TG_HERE, __VA_ARGS__)
+
 /* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were
  *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1
@@ -587,6 +601,41 @@ TG_SITED(tg_tensor, tg_min, tg_tensor x, tg_axes axes, bool keepdims);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 #define tg_argmax(...) tg_argmax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_take_along_axis: takes one element for each element of index, from its own line along the axis: the values that belong
+ *  to tg_argsort or tg_argmax.
+ *    y[..., i, ...] = x[..., index[..., i, ...], ...]
+ *  Shapes:   x (..., n, ...), index (..., m, ...), all else equal -> y (..., m, ...)
+ *  Dtypes:   x every dtype; index i64 or i32
+ *  Gradient: dx = sum of g over the places where an element was taken to, in their order
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if another dimension differs; TG_EDTYPE if index is not i64 or
+ *            i32; when run, TG_EINDEX if an index is not in [0, n): negative numbers do not count from the end
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_take_along_axis, tg_tensor x, int64_t axis, tg_tensor index);
+#define tg_take_along_axis(...) tg_take_along_axis_at(TG_HERE, __VA_ARGS__)
+
+/* tg_scatter_add: x with elements of source added at places along an axis. Several for one place are added in the order of
+ *  their positions: bits do not depend on threads. Counts and sums of groups: x = tg_zeros.
+ *    y = x; y[..., index[..., i, ...], ...] += source[..., i, ...] for i = 0, 1, ...
+ *  Shapes:   x (..., n, ...), index and source (..., m, ...), all else equal -> y as x
+ *  Dtypes:   x and source f32, f64, i32 or i64, the same, whole numbers wrap around; index i64 or i32
+ *  Gradient: dx = g; dsource = g at the place of each element
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if shapes do not fit; TG_EDTYPE if dtypes do not; when run,
+ *            TG_EINDEX if an index is not in [0, n): negative numbers do not count from the end
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_scatter_add, tg_tensor x, int64_t axis, tg_tensor index, tg_tensor source);
+#define tg_scatter_add(...) tg_scatter_add_at(TG_HERE, __VA_ARGS__)
+
+/* tg_scatter: x with elements of source put at places along an axis. Of several for one place the last one stays.
+ *    y = x; y[..., index[..., i, ...], ...] = source[..., i, ...] for i = 0, 1, ...
+ *  Shapes:   x (..., n, ...), index and source (..., m, ...), all else equal -> y as x
+ *  Dtypes:   x and source every dtype, the same; index i64 or i32
+ *  Gradient: dx = g where nothing was put, else 0; dsource = g at the place of each element that stays, else 0
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if shapes do not fit; TG_EDTYPE if dtypes do not; when run,
+ *            TG_EINDEX if an index is not in [0, n): negative numbers do not count from the end
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_scatter, tg_tensor x, int64_t axis, tg_tensor index, tg_tensor source);
+#define tg_scatter(...) tg_scatter_at(TG_HERE, __VA_ARGS__)
 
 /* tg_where: a where the condition is true, b where it is false.
  *    y = a if condition, else b
@@ -752,6 +801,31 @@ TG_SITED(tg_tensor, tg_permute, tg_tensor x, tg_axes axes);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_expand, tg_tensor x, tg_shape shape);
 #define tg_expand(...) tg_expand_at(TG_HERE, __VA_ARGS__)
+
+/* tg_unfold: the windows that slide along axes; the elements of a window lie along new axes at the end, one for each axis in
+ *  w, in their order. A view: windows share the memory of x until something needs them packed.
+ *    y[..., o, ..., k] = x[..., o step + k dilation, ...]
+ *  Shapes:   x (..., n, ...) -> y (..., (n - (size - 1) dilation - 1) / step + 1 rounded down, ..., size); x's rank and the
+ *            number of axes together at most 8
+ *  Dtypes:   every dtype
+ *  Gradient: dx = tg_fold of g
+ *  Errors:   TG_EARG if an axis is out of range or stands twice, or a size, step or dilation is negative; TG_ESHAPE if a
+ *            window does not fit
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_unfold, tg_tensor x, tg_windows w);
+#define tg_unfold(...) tg_unfold_at(TG_HERE, __VA_ARGS__)
+
+/* tg_fold: adds windows up where they came from: the transpose of tg_unfold. n has the size of each axis in w. Elements that
+ *  several windows share are their sum, in order of the place in the window; those that no window reaches are 0.
+ *    y[..., p, ...] = sum of x[..., o, ..., k] where o step + k dilation = p
+ *  Shapes:   x as tg_unfold of y makes it -> y (..., n, ...)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = tg_unfold of g
+ *  Errors:   TG_ESHAPE if x is not the windows of such an y; TG_EARG if an axis is out of range or stands twice, a size, step
+ *            or dilation is negative, or n is NULL; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_fold, tg_tensor x, const int64_t *n, tg_windows w);
+#define tg_fold(...) tg_fold_at(TG_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus
 }
