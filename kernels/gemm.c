@@ -83,6 +83,56 @@ INLINE vec_f64 part_f64(const double *p, int n) {
 
 #endif
 
+/* mask_T: the lanes whose bit is set; over_T: `under`, but p[l] where lane l is in the mask: no other element is read. */
+#if defined(__AVX512F__)
+
+typedef __mmask16 mask_f32;
+typedef __mmask8 mask_f64;
+INLINE mask_f32 mask_of_f32(unsigned bits) { return (mask_f32)bits; }
+INLINE mask_f64 mask_of_f64(unsigned bits) { return (mask_f64)bits; }
+INLINE vec_f32 over_f32(vec_f32 under, mask_f32 m, const float *p) {
+    return (vec_f32)_mm512_mask_loadu_ps((__m512)under, m, p);
+}
+INLINE vec_f64 over_f64(vec_f64 under, mask_f64 m, const double *p) {
+    return (vec_f64)_mm512_mask_loadu_pd((__m512d)under, m, p);
+}
+
+#elif defined(__AVX2__)
+
+typedef __m256i mask_f32;
+typedef __m256i mask_f64;
+INLINE mask_f32 mask_of_f32(unsigned bits) {
+    const __m256i lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane);
+}
+INLINE mask_f64 mask_of_f64(unsigned bits) {
+    const __m256i lane = _mm256_setr_epi64x(1, 2, 4, 8);
+    return _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x((int)bits), lane), lane);
+}
+INLINE vec_f32 over_f32(vec_f32 under, mask_f32 m, const float *p) {
+    return (vec_f32)_mm256_blendv_ps((__m256)under, _mm256_maskload_ps(p, m), (__m256)m);
+}
+INLINE vec_f64 over_f64(vec_f64 under, mask_f64 m, const double *p) {
+    return (vec_f64)_mm256_blendv_pd((__m256d)under, _mm256_maskload_pd(p, m), (__m256d)m);
+}
+
+#else
+
+typedef unsigned mask_f32;
+typedef unsigned mask_f64;
+INLINE mask_f32 mask_of_f32(unsigned bits) { return bits; }
+INLINE mask_f64 mask_of_f64(unsigned bits) { return bits; }
+INLINE vec_f32 over_f32(vec_f32 under, mask_f32 m, const float *p) {
+    for (int l = 0; l < (int)(sizeof under / sizeof *p); l++) under[l] = m >> l & 1 ? p[l] : under[l];
+    return under;
+}
+INLINE vec_f64 over_f64(vec_f64 under, mask_f64 m, const double *p) {
+    for (int l = 0; l < (int)(sizeof under / sizeof *p); l++) under[l] = m >> l & 1 ? p[l] : under[l];
+    return under;
+}
+
+#endif
+
 /* turn_T: out[t][l] = src[l * lane + t], a square of SQUARE_T elements a side. Lanes from `count` on are zeros and not read. */
 #if defined(__AVX2__)
 #define SQUARE_F32 8

@@ -13,6 +13,7 @@
 typedef struct FN(side) {
     const T *const *pairs;
     int64_t offset, lane, term; /* element (l, t) of pair p: pairs[p][offset + l * lane + t * term] */
+    const tg__image *image;     /* or, where this is not NULL, of its matrix of patches; lane and term are 0 */
 } FN(side);
 
 /* One product. */
@@ -185,12 +186,16 @@ static void FN(pack_piece)(T *dst, int64_t width, const T *src, int64_t lane, in
     }
 }
 
+#include "kernels/gemm_image.h"
+
 /* Packs lanes [first, first + count) and terms [t0, t0 + k) of K, which may lie in several pairs. */
 static void FN(pack_panel)(T *dst, int64_t width, const FN(product) *q, const FN(side) *s, int64_t first, int64_t count,
                            int64_t t0, int64_t k) {
     while (k > 0) {
         int64_t pair = t0 / q->k, t = t0 % q->k, piece = min_of(q->k - t, k);
-        FN(pack_piece)(dst, width, s->pairs[pair] + s->offset + first * s->lane + t * s->term, s->lane, s->term, piece, count);
+        const T *src = s->pairs[pair] + s->offset + first * s->lane + t * s->term;
+        if (s->image) FN(pack_image)(dst, width, s->image, src, first, count, t, piece);
+        else FN(pack_piece)(dst, width, src, s->lane, s->term, piece, count);
         dst += piece * width, t0 += piece, k -= piece;
     }
 }
@@ -325,7 +330,7 @@ static void FN(stream_pair)(const FN(product) *q, FN(region) r, const T *a, cons
     } else if (q->b.term == 1) {
         FN(dot_piece)(r.rows, r.terms, a, q->a.lane, q->a.term, b, q->b.lane, sum, sum_row, r.cols);
     } else {
-        FN(pack_piece)(buffer, sum_row, b, q->b.lane, q->b.term, r.terms, r.cols);
+        FN(pack_panel)(buffer, sum_row, q, &q->b, r.col, r.cols, r.term, r.terms);
         FN(stream_piece)(r.rows, r.terms, a, q->a.lane, q->a.term, buffer, sum_row, sum, sum_row, sum_row);
     }
 }
@@ -360,7 +365,7 @@ static void FN(stream)(const FN(product) *q, FN(region) r, FN(result) to, T *buf
 /* Where a block of an operand lies in one pair, tiles may read it in place. */
 static const T *FN(in_place)(const FN(product) *q, const FN(side) *s, int64_t first, int64_t t0, int64_t k) {
     int64_t pair = t0 / q->k, t = t0 % q->k;
-    return t + k <= q->k ? s->pairs[pair] + s->offset + first * s->lane + t * s->term : NULL;
+    return !s->image && t + k <= q->k ? s->pairs[pair] + s->offset + first * s->lane + t * s->term : NULL;
 }
 
 static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left_buffer, T *right_buffer, bool add) {
@@ -390,7 +395,7 @@ static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left
 
 /* to = the sum of r.terms terms, for the rows and columns of r. */
 static void FN(region_product)(const FN(product) *q, FN(region) r, FN(result) to, T *buffer) {
-    if (r.rows <= STREAM_ROWS && r.cols >= 4 * LANES) {
+    if (r.rows <= STREAM_ROWS && r.cols >= 4 * LANES && !q->a.image) {
         FN(stream)(q, r, to, buffer);
         return;
     }
@@ -410,7 +415,7 @@ static void FN(region_product)(const FN(product) *q, FN(region) r, FN(result) to
 static void FN(small)(const FN(product) *q, FN(result) to) {
     T a[SMALL * SMALL + SLACK], b[SMALL * SMALL + SLACK] __attribute__((aligned(VECTOR_BYTES)));
     FN(left) left = {q->a.pairs[0] + q->a.offset, q->a.lane, q->a.term, false};
-    if (q->K > q->k) {
+    if (q->K > q->k || q->a.image) {
         FN(pack_panel)(a, q->m, q, &q->a, 0, q->m, 0, q->K);
         left = (FN(left)){a, 1, q->m, false};
     }
@@ -442,8 +447,9 @@ static int64_t FN(offset)(const int64_t *table, int64_t b) { return table ? tabl
 
 static FN(product) FN(product_of)(const FN(task) *w, int64_t b) {
     const tg__gemm *g = w->g;
-    FN(side) x = {(const T *const *)g->a, FN(offset)(g->a_off, b), g->a_rs, g->a_cs};
-    FN(side) y = {(const T *const *)g->b, FN(offset)(g->b_off, b), g->b_cs, g->b_rs};
+    FN(side) x = {(const T *const *)g->a, FN(offset)(g->a_off, b), g->a_rs, g->a_cs, NULL};
+    FN(side) y = {(const T *const *)g->b, FN(offset)(g->b_off, b), g->b_cs, g->b_rs, g->b_image};
+    if (g->b_image) y.lane = y.term = 0;
     return (FN(product)){w->m, w->n, g->k, w->K, w->swapped ? y : x, w->swapped ? x : y, w->order};
 }
 

@@ -27,6 +27,18 @@ typedef struct tg__fold_fns {
     void (*combine_cols)(void *leaves, int64_t m, int64_t cols, void *out);
 } tg__fold_fns;
 
+/* A matrix of patches that is never made: products pack it straight from an image of channels, each with up to 4 axes (unused
+ * ones are first, of size 1). Its two sides are the positions of a window and the pairs (channel, tap of the window), the last
+ * axis fastest. The element for position p and tap k lies at coordinate p * at_step + k * tap_step + offset of each axis;
+ * outside of the image it is 0. */
+#define TG__IMAGE_AXES 4
+typedef struct tg__image {
+    int64_t size[TG__IMAGE_AXES], stride[TG__IMAGE_AXES], channel; /* strides in elements; channel: from one to the next */
+    int64_t at[TG__IMAGE_AXES], taps[TG__IMAGE_AXES];              /* how many positions and taps */
+    int64_t at_step[TG__IMAGE_AXES], tap_step[TG__IMAGE_AXES], offset[TG__IMAGE_AXES]; /* at_step > 0 */
+    bool columns_are_positions;                                    /* else rows are, and columns (channel, tap) */
+} tg__image;
+
 /* C_b = sum over p of A_pb B_pb, for each b of a batch. Element (i, k) of A_pb is a[p][a_off[b] + i * a_rs + k * a_cs],
  * likewise B (k, j) and C (i, j) with unit column stride. Offsets are in elements; a NULL offset table means 0 for all. C is
  * overwritten. The strides hold for all pairs. Threads split the results; the inner sum is cut only by a rule of
@@ -41,6 +53,7 @@ typedef struct tg__gemm {
     void *c;
     int threads;
     void *scratch; /* gemm_scratch bytes, 64-byte aligned */
+    const tg__image *b_image; /* not NULL: B is made of patches of the images at b, b_rs and b_cs mean nothing */
 } tg__gemm;
 
 typedef struct tg__kernels {

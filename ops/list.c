@@ -20,6 +20,9 @@ extern const tg_op tg__op_cast_i32;
 extern const tg_op tg__op_cast_i64;
 extern const tg_op tg__op_cast_u8;
 extern const tg_op tg__op_concat;
+extern const tg_op tg__op_conv;
+extern const tg_op tg__op_conv_transpose;
+extern const tg_op tg__op_conv_weight_grad;
 extern const tg_op tg__op_cos;
 extern const tg_op tg__op_cross_entropy;
 extern const tg_op tg__op_cross_entropy_each;
@@ -108,6 +111,9 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cast_i64,
     &tg__op_cast_u8,
     &tg__op_concat,
+    &tg__op_conv,
+    &tg__op_conv_transpose,
+    &tg__op_conv_weight_grad,
     &tg__op_cos,
     &tg__op_cross_entropy,
     &tg__op_cross_entropy_each,

@@ -221,7 +221,8 @@ static void check(log_of *log, const product *q, const kernel_set *set, layout l
         complain(log, q, set, "no memory", la, lb, threads);
     } else {
         for (int64_t i = 0; i < q->m * c_rs; i++) put(c, q->dtype, i, 77);
-        tg__gemm g = {q->m, q->n, q->k, q->pairs, 1, a.start, b.start, a.rs, a.cs, b.rs, b.cs, c_rs, 0, 0, 0, c, threads, 0};
+        tg__gemm g = {q->m, q->n, q->k, q->pairs, 1, a.start, b.start, a.rs, a.cs, b.rs,
+                      b.cs, c_rs, 0,    0,        0, c,       threads, 0,    NULL};
         bool inside = call(set, q->dtype, &g);
         const char *wrong = inside ? compare(q, c, c_rs, set->fused) : "wrote past the scratch memory";
         if (wrong) complain(log, q, set, wrong, la, lb, threads);
@@ -268,7 +269,7 @@ static void check_batch(log_of *log, const kernel_set *set, tg_dtype d, int64_t 
     for (int64_t i = 0; i < k * n * batch; i++) put(b, d, i, random_value());
     for (int64_t e = 0; e < batch; e++) a_off[e] = 0, b_off[e] = (batch - 1 - e) * k * n, c_off[e] = (e + 3) % batch * m * n;
     const void *const as[] = {a}, *const bs[] = {b};
-    tg__gemm g = {m, n, k, 1, batch, as, bs, k, 1, n, 1, n, 0, b_off, c_off, c, team, 0};
+    tg__gemm g = {m, n, k, 1, batch, as, bs, k, 1, n, 1, n, 0, b_off, c_off, c, team, 0, NULL};
     if (!broadcast_a) {
         for (int64_t e = 0; e < batch; e++) a_off[e] = e * m * k;
         g.a_off = a_off;
@@ -295,7 +296,7 @@ static void check_repeat_and_nan(log_of *log, const kernel_set *set, int64_t n) 
     if (a && b && c) {
         for (int i = 0; i < M * K; i++) a[i] = (float)random_value();
         for (int i = 0; i < K * 100; i++) b[i] = (float)random_value();
-        tg__gemm g = {M, n, K, 1, 1, (const void *const[]){a}, (const void *const[]){b}, 0, 1, n, 1, n, 0, 0, 0, c, 2, 0};
+        tg__gemm g = {M, n, K, 1, 1, (const void *const[]){a}, (const void *const[]){b}, 0, 1, n, 1, n, 0, 0, 0, c, 2, 0, NULL};
         call(set, TG_F32, &g);
         for (int i = 1; i < M; i++)
             if (memcmp(c, c + i * n, sizeof(float) * (size_t)n) != 0) complain(log, &q, set, "equal rows differ", 0, 0, 2);

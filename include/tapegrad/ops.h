@@ -5,6 +5,7 @@
 #define TAPEGRAD_OPS_H
 
 #include "core.h"
+#include "options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -289,6 +290,74 @@ TG_SITED(tg_tensor, tg_xor, tg_tensor a, tg_tensor b);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_not, tg_tensor x);
 #define tg_not(...) tg_not_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv1d: the convolution of signals with a bank of kernels (as all of this field, without turning the kernel round).
+ *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
+ *  With groups, output channel o sees only the input channels of its group. A bias is an addition: tg_add(y, b), b (O, 1).
+ *  Shapes:   x (N, C, L), w (O, C / groups, K) -> y (N, O, (L + 2 padding - dilation (K - 1) - 1) / stride + 1)
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Errors:   TG_ESHAPE if ranks or channels do not fit, groups do not divide them, or the kernel is empty or too large; TG_EARG
+ *            for a negative number in config; TG_EDTYPE for other dtypes
+ *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
+TG_EXPORT tg_tensor tg_conv1d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv1d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv1d(...) tg_conv1d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv2d: the convolution of images with a bank of kernels: tg_conv1d with two spatial axes.
+ *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
+ *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d; a bias is b (O, 1, 1)
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Errors:   as tg_conv1d
+ *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
+TG_EXPORT tg_tensor tg_conv2d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv2d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv2d(...) tg_conv2d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv3d: the convolution of volumes or films with a bank of kernels: tg_conv1d with three spatial axes.
+ *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
+ *  Shapes:   x (N, C, D, H, W), w (O, C / groups, KD, KH, KW) -> y (N, O, D', H', W'), each as in tg_conv1d
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Errors:   as tg_conv1d
+ *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
+TG_EXPORT tg_tensor tg_conv3d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv3d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv3d(...) tg_conv3d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv_transpose1d: the transpose of tg_conv1d as a linear map of its x: it makes signals longer.
+ *    y[n, c, i] = sum of w[o, c, k] x[n, o, p] over o and all p, k with p stride + k dilation - padding = i
+ *  Shapes:   x (N, O, L), w (O, C / groups, K) -> y (N, C, (L - 1) stride - 2 padding + dilation (K - 1) + 1 + output_padding)
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
+ *  Errors:   as tg_conv1d; TG_ESHAPE also if the result would be negative or output_padding is not less than the stride
+ *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
+TG_EXPORT tg_tensor tg_conv_transpose1d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv_transpose1d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv_transpose1d(...) tg_conv_transpose1d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv_transpose2d: the transpose of tg_conv2d as a linear map of its x: it makes images larger.
+ *    y[n, c, i] = sum of w[o, c, k] x[n, o, p] over o and all p, k with p stride + k dilation - padding = i
+ *  Shapes:   x (N, O, H, W), w (O, C / groups, KH, KW) -> y (N, C, H', W'), each as in tg_conv_transpose1d
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
+ *  Errors:   as tg_conv_transpose1d
+ *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
+TG_EXPORT tg_tensor tg_conv_transpose2d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv_transpose2d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv_transpose2d(...) tg_conv_transpose2d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_conv_transpose3d: the transpose of tg_conv3d as a linear map of its x.
+ *    y[n, c, i] = sum of w[o, c, k] x[n, o, p] over o and all p, k with p stride + k dilation - padding = i
+ *  Shapes:   x (N, O, D, H, W), w (O, C / groups, KD, KH, KW) -> y (N, C, D', H', W'), each as in tg_conv_transpose1d
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
+ *  Errors:   as tg_conv_transpose1d
+ *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
+TG_EXPORT tg_tensor tg_conv_transpose3d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_EXPORT tg_tensor tg_conv_transpose3d(tg_tensor x, tg_tensor w, tg_conv_config config);
+#define tg_conv_transpose3d(...) tg_conv_transpose3d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_exp: e to the power of x.
  *    y = e^x

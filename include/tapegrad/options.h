@@ -1,0 +1,17 @@
+/* tapegrad/options.h: options of ops. In all of them 0 means the default: (tg_conv_config){0} is a plain convolution. */
+#ifndef TAPEGRAD_OPTIONS_H
+#define TAPEGRAD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A convolution. One number per spatial axis, outermost first; those of axes that are not there are not looked at. */
+typedef struct tg_conv_config {
+    int64_t stride[3];         /* default 1 */
+    int64_t padding[3];        /* zeros on both sides of an axis */
+    int64_t dilation[3];       /* distance of the kernel's elements; default 1 */
+    int64_t output_padding[3]; /* of a transposed convolution: added to the size of its result, at the end of an axis */
+    int64_t groups;            /* channels are cut into so many parts that do not mix; default 1 */
+} tg_conv_config;
+
+#endif

@@ -1,0 +1,171 @@
+/* kernels/gemm_image.h: packing of a product's operand straight from an image (tg__image), for one element type. Included by
+ * gemm_type.h. No include guard. */
+
+/* ------------------------------------------------------------------ lanes are positions, terms (channel, tap) */
+
+/* LANES positions, or the last few: where each begins in the image, and its coordinates. */
+typedef struct FN(patch) {
+    int lanes;
+    int64_t offset[LANES];
+    int64_t coordinate[TG__IMAGE_AXES][LANES];
+} FN(patch);
+
+static void FN(find_patch)(FN(patch) *p, const tg__image *m, int64_t first, int lanes) {
+    int64_t at[TG__IMAGE_AXES];
+    for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) at[a] = first % m->at[a], first /= m->at[a];
+    p->lanes = lanes;
+    for (int l = 0; l < lanes; l++) {
+        p->offset[l] = 0;
+        for (int a = 0; a < TG__IMAGE_AXES; a++) {
+            p->coordinate[a][l] = at[a] * m->at_step[a] + m->offset[a];
+            p->offset[l] += p->coordinate[a][l] * m->stride[a];
+        }
+        for (int a = TG__IMAGE_AXES - 1; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
+    }
+}
+
+/* The lanes that one tap reads: bits of those inside the image, in runs of adjacent elements. */
+typedef struct FN(run) {
+    unsigned bits;
+    int first;
+    int64_t offset; /* of the element that lane 0 would read */
+} FN(run);
+
+static int FN(find_runs)(FN(run) *runs, const FN(patch) *p, const tg__image *m, const int64_t *tap) {
+    int64_t shift[TG__IMAGE_AXES], tap_offset = 0;
+    for (int a = 0; a < TG__IMAGE_AXES; a++) {
+        shift[a] = tap[a] * m->tap_step[a];
+        tap_offset += shift[a] * m->stride[a];
+    }
+    int n = 0;
+    bool open = false;
+    for (int l = 0; l < p->lanes; l++) {
+        bool inside = true;
+        for (int a = 0; a < TG__IMAGE_AXES; a++) {
+            inside &= (uint64_t)(p->coordinate[a][l] + shift[a]) < (uint64_t)m->size[a];
+        }
+        int64_t offset = p->offset[l] + tap_offset - l;
+        if (inside && (!open || runs[n - 1].offset != offset)) runs[n++] = (FN(run)){0, l, offset};
+        if (inside) runs[n - 1].bits |= 1u << l;
+        open = inside;
+    }
+    return n;
+}
+
+INLINE void FN(store_lanes)(T *dst, VEC v, int lanes) {
+    if (lanes == LANES) FN(store)(dst, v);
+    else memcpy(dst, &v, (size_t)lanes * sizeof(T));
+}
+
+/* One tap for `count` channels. */
+static void FN(pack_tap)(T *dst, int64_t step, const T *x, int64_t channel, int64_t count, const FN(run) *runs, int n,
+                         int lanes) {
+    const unsigned all = (1u << LANES) - 1;
+    if (n == 1 && runs[0].bits == all) {
+        for (x += runs[0].offset; count > 0; count--, x += channel, dst += step) FN(store)(dst, FN(load)(x));
+        return;
+    }
+    if (n <= 2) {
+        FN(mask) first = FN(mask_of)(n > 0 ? runs[0].bits : 0), second = FN(mask_of)(n > 1 ? runs[1].bits : 0);
+        int64_t from = n > 0 ? runs[0].offset : 0, more = n > 1 ? runs[1].offset : 0;
+        for (; count > 0; count--, x += channel, dst += step) {
+            VEC v = FN(over)((VEC){0}, first, x + from);
+            if (n > 1) v = FN(over)(v, second, x + more);
+            FN(store_lanes)(dst, v, lanes);
+        }
+        return;
+    }
+    for (; count > 0; count--, x += channel, dst += step) {
+        VEC v = {0};
+        for (int r = 0; r < n; r++) {
+            for (int l = runs[r].first; l < LANES && runs[r].bits >> l & 1; l++) v[l] = x[runs[r].offset + l];
+        }
+        FN(store_lanes)(dst, v, lanes);
+    }
+}
+
+static void FN(pack_positions)(T *dst, int64_t width, const tg__image *m, const T *x, int64_t first, int64_t count, int64_t t0,
+                               int64_t k) {
+    int64_t taps = 1;
+    for (int a = 0; a < TG__IMAGE_AXES; a++) taps *= m->taps[a];
+    for (int64_t l = 0; l < count; l += LANES) {
+        int lanes = (int)min_of(LANES, count - l), room = (int)min_of(LANES, width - l);
+        FN(patch) p;
+        FN(find_patch)(&p, m, first + l, lanes);
+        for (int64_t i = 0; i < min_of(taps, k); i++) {
+            int64_t t = t0 + i, channel = t / taps, rest = t % taps, tap[TG__IMAGE_AXES];
+            for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) tap[a] = rest % m->taps[a], rest /= m->taps[a];
+            FN(run) runs[LANES];
+            int n = FN(find_runs)(runs, &p, m, tap);
+            int64_t channels = (k - i + taps - 1) / taps;
+            FN(pack_tap)(dst + i * width + l, taps * width, x + channel * m->channel, m->channel, channels, runs, n, room);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ lanes are (channel, tap), terms positions */
+
+#define IMAGE_LANES 16 /* rows gathered before they are transposed */
+
+/* The positions along the last axis whose element for this tap is inside: [*low, *high). */
+static void FN(inside_range)(const tg__image *m, int64_t tap, int64_t *low, int64_t *high) {
+    const int a = TG__IMAGE_AXES - 1;
+    int64_t step = m->at_step[a], from = tap * m->tap_step[a] + m->offset[a];
+    *low = from >= 0 ? 0 : (-from + step - 1) / step;
+    *high = m->size[a] <= from ? 0 : (m->size[a] - from + step - 1) / step;
+    *high = min_of(*high, m->at[a]);
+    *low = min_of(*low, *high);
+}
+
+/* dst[t] = the element of lane (channel, tap) at position t0 + t, t < k */
+static void FN(gather_lane)(T *dst, const tg__image *m, const T *x, int64_t lane, int64_t t0, int64_t k) {
+    const int last = TG__IMAGE_AXES - 1;
+    int64_t tap[TG__IMAGE_AXES], at[TG__IMAGE_AXES], low, high;
+    for (int a = last; a >= 0; a--) tap[a] = lane % m->taps[a], lane /= m->taps[a];
+    for (int a = last; a >= 0; a--) at[a] = t0 % m->at[a], t0 /= m->at[a];
+    FN(inside_range)(m, tap[last], &low, &high);
+    x += lane * m->channel;
+    while (k > 0) {
+        int64_t length = min_of(m->at[last] - at[last], k), offset = 0;
+        bool inside = true;
+        for (int a = 0; a < last; a++) {
+            int64_t coordinate = at[a] * m->at_step[a] + tap[a] * m->tap_step[a] + m->offset[a];
+            inside &= (uint64_t)coordinate < (uint64_t)m->size[a];
+            offset += coordinate * m->stride[a];
+        }
+        int64_t begin = inside ? max_of(low - at[last], 0) : length, end = inside ? min_of(high - at[last], length) : length;
+        begin = min_of(begin, length), end = max_of(end, begin);
+        int64_t step = m->at_step[last] * m->stride[last];
+        offset += (at[last] * m->at_step[last] + tap[last] * m->tap_step[last] + m->offset[last]) * m->stride[last];
+        for (int64_t i = 0; i < begin; i++) dst[i] = 0;
+        if (step == 1) {
+            const T *from = x + offset;
+            for (int64_t i = begin; i < end; i++) dst[i] = from[i];
+        } else {
+            for (int64_t i = begin; i < end; i++) dst[i] = x[offset + i * step];
+        }
+        for (int64_t i = end; i < length; i++) dst[i] = 0;
+        dst += length, k -= length, at[last] = 0;
+        for (int a = last - 1; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
+    }
+}
+
+static void FN(pack_channels)(T *dst, int64_t width, const tg__image *m, const T *x, int64_t first, int64_t count, int64_t t0,
+                              int64_t k) {
+    T rows[IMAGE_LANES * TG__GEMM_BLOCK] __attribute__((aligned(VECTOR_BYTES)));
+    for (int64_t l = (count - 1) / IMAGE_LANES * IMAGE_LANES; l >= 0; l -= IMAGE_LANES) { /* downwards: see pack_transposed */
+        int64_t lanes = min_of(IMAGE_LANES, count - l);
+        for (int64_t i = 0; i < lanes; i++) FN(gather_lane)(rows + i * k, m, x, first + l + i, t0, k);
+        FN(pack_transposed)(dst + l, width, rows, k, k, lanes);
+    }
+}
+
+/* As pack_piece, from an image: lanes [first, first + count), terms [t0, t0 + k), at most TG__GEMM_BLOCK of them. */
+static void FN(pack_image)(T *dst, int64_t width, const tg__image *m, const T *x, int64_t first, int64_t count, int64_t t0,
+                           int64_t k) {
+    if (width > count) memset(dst, 0, (size_t)(k * width) * sizeof(T));
+    if (m->columns_are_positions) FN(pack_positions)(dst, width, m, x, first, count, t0, k);
+    else FN(pack_channels)(dst, width, m, x, first, count, t0, k);
+}
+
+#undef IMAGE_LANES
