@@ -300,8 +300,7 @@ TG_SITED(tg_tensor, tg_not, tg_tensor x);
  *  Errors:   TG_ESHAPE if ranks or channels do not fit, groups do not divide them, or the kernel is empty or too large; TG_EARG
  *            for a negative number in config; TG_EDTYPE for other dtypes
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
-TG_EXPORT tg_tensor tg_conv1d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv1d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv1d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv1d(...) tg_conv1d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv2d: the convolution of images with a bank of kernels: tg_conv1d with two spatial axes.
@@ -311,8 +310,7 @@ TG_EXPORT tg_tensor tg_conv1d(tg_tensor x, tg_tensor w, tg_conv_config config);
  *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
-TG_EXPORT tg_tensor tg_conv2d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv2d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv2d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv2d(...) tg_conv2d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv3d: the convolution of volumes or films with a bank of kernels: tg_conv1d with three spatial axes.
@@ -322,8 +320,7 @@ TG_EXPORT tg_tensor tg_conv2d(tg_tensor x, tg_tensor w, tg_conv_config config);
  *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
-TG_EXPORT tg_tensor tg_conv3d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv3d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv3d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv3d(...) tg_conv3d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv_transpose1d: the transpose of tg_conv1d as a linear map of its x: it makes signals longer.
@@ -333,8 +330,7 @@ TG_EXPORT tg_tensor tg_conv3d(tg_tensor x, tg_tensor w, tg_conv_config config);
  *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
  *  Errors:   as tg_conv1d; TG_ESHAPE also if the result would be negative or output_padding is not less than the stride
  *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
-TG_EXPORT tg_tensor tg_conv_transpose1d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv_transpose1d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv_transpose1d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv_transpose1d(...) tg_conv_transpose1d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv_transpose2d: the transpose of tg_conv2d as a linear map of its x: it makes images larger.
@@ -344,8 +340,7 @@ TG_EXPORT tg_tensor tg_conv_transpose1d(tg_tensor x, tg_tensor w, tg_conv_config
  *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
  *  Errors:   as tg_conv_transpose1d
  *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
-TG_EXPORT tg_tensor tg_conv_transpose2d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv_transpose2d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv_transpose2d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv_transpose2d(...) tg_conv_transpose2d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv_transpose3d: the transpose of tg_conv3d as a linear map of its x.
@@ -355,8 +350,7 @@ TG_EXPORT tg_tensor tg_conv_transpose2d(tg_tensor x, tg_tensor w, tg_conv_config
  *  Gradient: dx = the convolution of g with w, dw = sum over n and p of x g
  *  Errors:   as tg_conv_transpose1d
  *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
-TG_EXPORT tg_tensor tg_conv_transpose3d_at(const char *site, tg_tensor x, tg_tensor w, tg_conv_config config);
-TG_EXPORT tg_tensor tg_conv_transpose3d(tg_tensor x, tg_tensor w, tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv_transpose3d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv_transpose3d(...) tg_conv_transpose3d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_exp: e to the power of x.
