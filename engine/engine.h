@@ -238,6 +238,7 @@ static inline tg_tensor tg__poison(const tg_tape *t) {
     tg_tensor x = {(tg_owner *)&t->base, 0, 0};
     return x;
 }
+static inline bool tg__is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64; }
 static inline bool tg__is_none(tg_tensor x) { return x.owner == NULL; }
 
 static inline bool tg__is_live_on(const tg_tape *t, tg_tensor x) {
@@ -293,13 +294,19 @@ typedef struct tg__grad_part {
     uint32_t region; /* index into regions; TG__NONE: the whole */
 } tg__grad_part;
 
+/* What a gradient knows of a node, by node id. */
+typedef struct tg__grad_slot {
+    uint32_t serial;    /* of the gradient that visited the node last */
+    uint32_t cotangent; /* the only whole part so far, or the finished sum; 0: none */
+    uint32_t parts;     /* several: the last one, whose next is the first; else TG__NONE */
+    uint32_t reach;
+} tg__grad_slot;
+
 /* The working memory of one gradient; rules that differentiate inside a rule use the next level. */
 typedef struct tg__grad_level {
-    uint32_t *local, local_cap; /* node id -> number */
-    uint32_t *ids, ids_cap, n;  /* number -> node id, descending */
-    uint32_t *head, *tail, *cotangent;
-    uint8_t *reach;
-    uint32_t head_cap, tail_cap, cotangent_cap, reach_cap;
+    tg__grad_slot *slots;
+    uint32_t slots_cap, serial;
+    uint32_t *ids, ids_cap, n; /* the visited nodes, descending */
     tg__grad_part *parts;
     uint32_t n_parts, parts_cap;
     tg__region *regions;

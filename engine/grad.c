@@ -8,6 +8,7 @@ struct tg_vjp_state {
     tg_tape *t;
     tg__grad_level *level;
     uint32_t id;
+    uint64_t needs; /* bit i: input i; the last bit speaks for no single one where there are more inputs */
 };
 
 typedef struct roots {
@@ -18,12 +19,26 @@ typedef struct roots {
 
 /* ------------------------------------------------------------------ levels */
 
+static bool grow_slots(tg__grad_level *l, uint32_t n) {
+    uint32_t before = l->slots_cap;
+    if (n <= before) return true;
+    if (!tg__grow(&l->slots, &l->slots_cap, n, sizeof *l->slots)) return false;
+    memset(l->slots + before, 0, (l->slots_cap - before) * sizeof *l->slots);
+    return true;
+}
+
+static void start_serial(tg__grad_level *l) {
+    if (++l->serial) return;
+    memset(l->slots, 0, l->slots_cap * sizeof *l->slots); /* after 2^32 gradients */
+    l->serial = 1;
+}
+
 static tg__grad_level *enter(tg_tape *t) {
     if (!t->grad_levels && !(t->grad_levels = tg__calloc(TG__GRAD_LEVELS, sizeof *t->grad_levels))) return NULL;
     if (t->grad_depth == TG__GRAD_LEVELS) return NULL;
     tg__grad_level *l = &t->grad_levels[t->grad_depth];
-    if (!tg__grow(&l->local, &l->local_cap, t->nodes_cap, sizeof *l->local)) return NULL;
-    if (!tg__idset_reserve(&t->ids, t->nodes_cap)) return NULL;
+    if (!grow_slots(l, t->nodes_cap) || !tg__idset_reserve(&t->ids, t->nodes_cap)) return NULL;
+    start_serial(l);
     t->grad_depth++;
     l->n = l->n_parts = l->n_regions = 0;
     return l;
@@ -34,29 +49,22 @@ static void leave(tg_tape *t) { t->grad_depth--; }
 void tg__grad_free(tg_tape *t) {
     for (int i = 0; t->grad_levels && i < TG__GRAD_LEVELS; i++) {
         tg__grad_level *l = &t->grad_levels[i];
-        void *const blocks[] = {l->local, l->ids, l->head, l->tail, l->cotangent, l->reach, l->parts, l->regions};
+        void *const blocks[] = {l->slots, l->ids, l->parts, l->regions};
         for (size_t k = 0; k < sizeof blocks / sizeof *blocks; k++) tg__free(blocks[k]);
     }
     tg__free(t->grad_levels);
 }
 
-static bool reserve_level(tg__grad_level *l) {
-    uint32_t n = l->n ? l->n : 1; /* none: the arrays must be there all the same */
-    return tg__grow(&l->head, &l->head_cap, n, sizeof *l->head) && tg__grow(&l->tail, &l->tail_cap, n, sizeof *l->tail) &&
-           tg__grow(&l->cotangent, &l->cotangent_cap, n, sizeof *l->cotangent) &&
-           tg__grow(&l->reach, &l->reach_cap, n, sizeof *l->reach);
-}
-
-static inline uint32_t number_of(const tg__grad_level *l, uint32_t id) {
-    uint32_t i = id < l->local_cap ? l->local[id] : TG__NONE;
-    return i < l->n && l->ids[i] == id ? i : TG__NONE;
+/* The slot of a node that this gradient visits, else NULL. */
+static inline tg__grad_slot *slot_of(const tg__grad_level *l, uint32_t id) {
+    return id < l->slots_cap && l->slots[id].serial == l->serial ? &l->slots[id] : NULL;
 }
 
 /* ------------------------------------------------------------------ paths */
 
 static inline bool gradient_stops(const tg__node *n) {
-    bool is_number = tg_dtype_is_float(n->dtype) || n->op->n_out > 1; /* another output may be one */
-    return n->flags & TG__IS_LEAF || n->op->flags & TG_OP_CUT || !is_number;
+    if (n->flags & TG__IS_LEAF || n->op->flags & TG_OP_CUT || n->op->source_fn) return true;
+    return !tg__is_float(n->dtype) && n->op->n_out <= 1; /* another output may be of floats */
 }
 
 /* The ancestors of the roots with ids from `lowest` up. */
@@ -64,61 +72,74 @@ static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowe
     for (int i = 0; i < r->n; i++) tg__idset_add(&t->ids, r->ids[i]);
     bool ok = true;
     for (uint32_t id; (id = tg__idset_take(&t->ids)) != TG__NONE;) {
-        if (!ok || (id < lowest && !(t->nodes[id].flags & TG__HELD))) continue;
-        if (l->n >= l->ids_cap && !(ok = tg__grow(&l->ids, &l->ids_cap, l->n + 1, sizeof *l->ids))) continue;
-        l->local[id] = l->n;
-        l->ids[l->n++] = id;
         const tg__node *n = &t->nodes[id];
+        if (!ok || (id < lowest && !(n->flags & TG__HELD))) continue;
+        if (l->n >= l->ids_cap && !(ok = tg__grow(&l->ids, &l->ids_cap, l->n + 1, sizeof *l->ids))) continue;
+        l->ids[l->n++] = id;
+        l->slots[id] = (tg__grad_slot){l->serial, 0, TG__NONE, 0};
         if (gradient_stops(n)) continue;
         uint32_t count;
         const uint32_t *in = tg__inputs(t, n, &count);
-        if (n->op->source_fn) continue;
         for (uint32_t i = 0; i < count; i++)
             if (in[i] >= lowest || t->nodes[in[i]].flags & TG__HELD) tg__idset_add(&t->ids, in[i]);
     }
-    return ok && reserve_level(l);
+    return ok;
 }
 
 /* REACHED: the value depends on an x, or is one. INSIDE: the node of several outputs does by its inputs, so that all of them
- * do. */
-enum { REACHED = 1, INSIDE = 2 };
+ * do. PASSES: its rule has something to do. */
+enum { REACHED = 1, INSIDE = 2, PASSES = 4 };
 
 static bool input_reaches(const tg_tape *t, const tg__grad_level *l, const tg__node *node) {
-    uint8_t wanted = node->op == &tg__op_output ? INSIDE : REACHED;
+    uint32_t wanted = node->op == &tg__op_output ? INSIDE : REACHED;
     uint32_t count;
     const uint32_t *in = tg__inputs(t, node, &count);
     for (uint32_t k = 0; k < count; k++) {
-        uint32_t j = number_of(l, in[k]);
-        if (j != TG__NONE && l->reach[j] & wanted) return true;
+        const tg__grad_slot *s = slot_of(l, in[k]);
+        if (s && s->reach & wanted) return true;
     }
     return false;
 }
 
-static void find_reach(tg_tape *t, tg__grad_level *l, const uint32_t *xs, int n) {
-    memset(l->reach, 0, l->n);
-    for (int i = 0; i < n; i++)
-        if (number_of(l, xs[i]) != TG__NONE) l->reach[l->local[xs[i]]] = REACHED;
+static void find_reach(const tg_tape *t, const tg__grad_level *l, const uint32_t *xs, int n) {
+    for (int i = 0; i < n; i++) {
+        tg__grad_slot *s = slot_of(l, xs[i]);
+        if (s) s->reach = REACHED;
+    }
     for (uint32_t i = l->n; i-- > 0;) {
         const tg__node *node = &t->nodes[l->ids[i]];
-        bool several = node->op->n_out > 1;
-        if ((l->reach[i] && !several) || gradient_stops(node) || node->op->source_fn || !input_reaches(t, l, node)) continue;
-        if (tg_dtype_is_float(node->dtype)) l->reach[i] |= REACHED;
-        if (several) l->reach[i] |= INSIDE;
+        if (gradient_stops(node) || !input_reaches(t, l, node)) continue;
+        uint32_t reach = tg__is_float(node->dtype) ? REACHED : 0;
+        if (node->op->n_out > 1) reach |= INSIDE;
+        if (node->op != &tg__op_output) reach |= PASSES;
+        l->slots[l->ids[i]].reach |= reach;
     }
 }
 
 /* ------------------------------------------------------------------ parts of cotangents */
 
-static bool add_part(tg__grad_level *l, uint32_t number, uint32_t id, uint32_t region) {
+static bool append_part(tg__grad_level *l, tg__grad_slot *s, uint32_t id, uint32_t region) {
     if (l->n_parts >= l->parts_cap && !tg__grow(&l->parts, &l->parts_cap, l->n_parts + 1, sizeof *l->parts)) return false;
     uint32_t p = l->n_parts++;
-    l->parts[p] = (tg__grad_part){id, TG__NONE, region};
-    if (l->head[number] == TG__NONE)
-        l->head[number] = p;
-    else
-        l->parts[l->tail[number]].next = p;
-    l->tail[number] = p;
+    if (s->parts == TG__NONE) {
+        l->parts[p] = (tg__grad_part){id, p, region};
+    } else {
+        l->parts[p] = (tg__grad_part){id, l->parts[s->parts].next, region};
+        l->parts[s->parts].next = p;
+    }
+    s->parts = p;
     return true;
+}
+
+static bool add_part(tg__grad_level *l, tg__grad_slot *s, uint32_t id, uint32_t region) {
+    if (s->parts == TG__NONE) {
+        if (!s->cotangent && region == TG__NONE) {
+            s->cotangent = id;
+            return true;
+        }
+        if (s->cotangent && !append_part(l, s, s->cotangent, TG__NONE)) return false;
+    }
+    return append_part(l, s, id, region);
 }
 
 typedef struct part_list {
@@ -246,40 +267,52 @@ static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t
     return wholes ? sum_wholes(t, p, id) : sum_regions(t, l, p, id);
 }
 
-/* The whole cotangent of a node, as a node id; 0 if nothing was given. */
-static uint32_t finish_cotangent(tg_tape *t, tg__grad_level *l, uint32_t number) {
-    uint32_t p = l->head[number];
-    if (p == TG__NONE) return 0;
-    if (l->parts[p].next == TG__NONE && l->parts[p].region == TG__NONE) return l->parts[p].id;
-    uint32_t n = 0;
-    for (uint32_t q = p; q != TG__NONE; q = l->parts[q].next) n++;
+/* Makes the sum of the parts the cotangent of the node. */
+static void finish_cotangent(tg_tape *t, tg__grad_level *l, uint32_t id) {
+    uint32_t last = l->slots[id].parts, n = 1;
+    if (last == TG__NONE) return;
+    for (uint32_t p = l->parts[last].next; p != last; p = l->parts[p].next) n++;
     part_list list = {tg__alloc(n * sizeof(uint32_t)), tg__alloc(n * sizeof(uint32_t)), 0};
-    tg_tensor sum = tg__poison(t);
+    uint32_t sum = 0;
     if (list.ids && list.regions) {
-        for (uint32_t q = p; q != TG__NONE; q = l->parts[q].next) {
-            list.ids[list.n] = l->parts[q].id;
-            list.regions[list.n++] = l->parts[q].region;
+        for (uint32_t p = l->parts[last].next; list.n < n; p = l->parts[p].next) {
+            list.ids[list.n] = l->parts[p].id;
+            list.regions[list.n++] = l->parts[p].region;
         }
-        sum = sum_parts(t, l, &list, l->ids[number]);
+        sum = sum_parts(t, l, &list, id).id;
     } else {
         tg__fail_nomem(t, "accumulate", NULL);
     }
     tg__free(list.ids);
     tg__free(list.regions);
-    return sum.id;
+    l->slots[id].cotangent = sum;
+    l->slots[id].parts = TG__NONE;
 }
 
 /* ------------------------------------------------------------------ rules */
 
-static uint32_t needed_input(const tg_vjp_args *v, int input) {
-    const struct tg_vjp_state *s = v->state;
-    if (input < 0 || input >= v->n_in) return TG__NONE;
-    uint32_t number = number_of(s->level, v->in[input].id);
-    return number != TG__NONE && s->level->reach[number] && tg_dtype_is_float(s->t->nodes[v->in[input].id].dtype) ? number
-                                                                                                                  : TG__NONE;
+#define MANY_INPUTS 63 /* from here on a bit of `needs` stands for all */
+
+static bool input_is_needed(const tg_tape *t, const tg__grad_level *l, uint32_t id) {
+    const tg__grad_slot *s = slot_of(l, id);
+    return s && s->reach && tg__is_float(t->nodes[id].dtype);
 }
 
-bool tg_vjp_needs(const tg_vjp_args *v, int input) { return needed_input(v, input) != TG__NONE; }
+static uint64_t needed_inputs(const tg_tape *t, const tg__grad_level *l, const uint32_t *in, uint32_t n) {
+    uint64_t needs = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (input_is_needed(t, l, in[i])) needs |= (uint64_t)1 << (i < MANY_INPUTS ? i : MANY_INPUTS);
+    return needs;
+}
+
+static inline bool needs(const tg_vjp_args *v, int input) {
+    const struct tg_vjp_state *s = v->state;
+    if ((unsigned)input >= (unsigned)v->n_in) return false;
+    if (input < MANY_INPUTS) return s->needs >> input & 1;
+    return input_is_needed(s->t, s->level, v->in[input].id);
+}
+
+bool tg_vjp_needs(const tg_vjp_args *v, int input) { return needs(v, input); }
 
 static bool shape_is(tg_tape *t, uint32_t id, const tg_shape *want, uint32_t node, int input) {
     char a[160], b[160];
@@ -290,40 +323,40 @@ static bool shape_is(tg_tape *t, uint32_t id, const tg_shape *want, uint32_t nod
     return false;
 }
 
+static bool dtype_is(tg_tape *t, uint32_t id, tg_dtype want, uint32_t node, int input) {
+    if (t->nodes[id].dtype == want) return true;
+    tg__fail_node(t, TG_EINTERNAL, node, "the derivative rule gave a cotangent of dtype %s for input %d, not %s",
+                  tg_dtype_name(t->nodes[id].dtype), input, tg_dtype_name(want));
+    return false;
+}
+
 void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
     struct tg_vjp_state *s = v->state;
     tg_tape *t = s->t;
-    uint32_t number = needed_input(v, input);
-    if (number == TG__NONE || t->base.error.status) return;
-    uint32_t id =
-        tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    if (!needs(v, input) || t->base.error.status) return;
+    const tg_op *op = t->nodes[s->id].op;
+    uint32_t id = tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, op->name, NULL, input);
     if (!id) return;
-    uint32_t target = v->in[input].id;
-    bool broadcasts = t->nodes[s->id].op->micro != NULL;
-    uint32_t want = t->nodes[broadcasts ? s->id : target].shape;
-    if (t->nodes[id].shape != want && !shape_is(t, id, &tg__shape_at(t, want)->shape, s->id, input)) return;
-    if (t->nodes[id].dtype != t->nodes[target].dtype) {
-        tg__fail_node(t, TG_EINTERNAL, s->id, "the derivative rule gave a cotangent of dtype %s for input %d, not %s",
-                      tg_dtype_name(t->nodes[id].dtype), input, tg_dtype_name(t->nodes[target].dtype));
-        return;
-    }
-    if (broadcasts && t->nodes[target].shape != t->nodes[id].shape) {
-        tg_shape to = tg__node_shape(t, target)->shape;
+    uint32_t target = v->in[input].id, shape = t->nodes[target].shape;
+    uint32_t given = op->micro ? t->nodes[s->id].shape : shape; /* elementwise rules leave broadcasting to the engine */
+    if (t->nodes[id].shape != given && !shape_is(t, id, &tg__shape_at(t, given)->shape, s->id, input)) return;
+    if (!dtype_is(t, id, t->nodes[target].dtype, s->id, input)) return;
+    if (t->nodes[id].shape != shape) {
+        tg_shape to = tg__shape_at(t, shape)->shape;
         id = tg__sum_to(tg__handle(t, id), &to).id;
         if (!id) return;
     }
-    if (!add_part(s->level, number, id, TG__NONE)) tg__fail_nomem(t, "grad", NULL);
+    if (!add_part(s->level, &s->level->slots[target], id, TG__NONE)) tg__fail_nomem(t, "grad", NULL);
 }
 
 void tg_vjp_give_region(tg_vjp_args *v, int input, tg_tensor cotangent, const int64_t *start, const int64_t *step) {
     struct tg_vjp_state *s = v->state;
     tg_tape *t = s->t;
     tg__grad_level *l = s->level;
-    uint32_t number = needed_input(v, input);
-    if (number == TG__NONE || t->base.error.status) return;
-    uint32_t id = tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
+    if (!needs(v, input) || t->base.error.status) return;
+    uint32_t target = v->in[input].id, id = tg__resolve(t, cotangent, t->nodes[s->id].op->name, NULL, input);
     if (!id) return;
-    const tg_shape *whole = &tg__node_shape(t, v->in[input].id)->shape, *part = &tg__node_shape(t, id)->shape;
+    const tg_shape *whole = &tg__node_shape(t, target)->shape, *part = &tg__node_shape(t, id)->shape;
     bool ok = whole->rank == part->rank;
     for (int a = 0; a < whole->rank && ok; a++) {
         int64_t last = start[a] + (part->dims[a] - 1) * step[a];
@@ -342,7 +375,7 @@ void tg_vjp_give_region(tg_vjp_args *v, int input, tg_tensor cotangent, const in
     memset(r, 0, sizeof *r);
     memcpy(r->start, start, (size_t)whole->rank * sizeof *start);
     memcpy(r->step, step, (size_t)whole->rank * sizeof *step);
-    if (!add_part(l, number, id, l->n_regions++)) tg__fail_nomem(t, "grad", NULL);
+    if (!add_part(l, &l->slots[target], id, l->n_regions++)) tg__fail_nomem(t, "grad", NULL);
 }
 
 static tg_status differentiate(tg_tape *t, const roots *r, const uint32_t *xs, int n, uint32_t *gs);
@@ -378,20 +411,16 @@ static void vjp_by_definition(tg_tape *t, tg_vjp_args *v) {
     roots r = {&root, &v->g[0], 1};
     if (differentiate(t, &r, xs, n, gs)) return;
     for (int k = 0; k < n; k++) {
-        if (!gs[k]) continue;
-        uint32_t number = needed_input(v, which[k]);
-        if (!add_part(s->level, number, gs[k], TG__NONE)) tg__fail_nomem(t, "grad", NULL);
+        if (gs[k] && !add_part(s->level, &s->level->slots[v->in[which[k]].id], gs[k], TG__NONE))
+            tg__fail_nomem(t, "grad", NULL);
     }
 }
 
 #define FEW 8
 
-static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *v) {
+static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *v, uint64_t needs) {
     const tg_op *op = t->nodes[id].op;
-    const char *site = t->site_override;
-    uint32_t scope = t->scope;
-    uint8_t flags = t->flags_override;
-    struct tg_vjp_state state = {t, l, id};
+    struct tg_vjp_state state = {t, l, id, needs};
     v->state = &state;
     t->site_override = t->nodes[id].site;
     t->scope = t->nodes[id].scope;
@@ -402,58 +431,70 @@ static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *
         vjp_by_definition(t, v);
     else
         tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
-    t->site_override = site;
-    t->scope = scope;
-    t->flags_override = flags;
 }
 
-static void visit(tg_tape *t, tg__grad_level *l, uint32_t number) {
-    uint32_t id = l->ids[number], count;
+static bool list_outputs(const tg_tape *t, const tg__grad_level *l, uint32_t id, int n_out, tg_tensor *out, tg_tensor *g) {
+    bool any = false;
+    for (int k = 0; k < n_out; k++) {
+        uint32_t o = k ? tg__sibling(t, id, k) : id;
+        const tg__grad_slot *s = slot_of(l, o);
+        uint32_t c = s ? s->cotangent : 0;
+        out[k] = tg__handle(t, o);
+        g[k] = c ? tg__handle(t, c) : (tg_tensor){0};
+        any = any || c;
+    }
+    return any;
+}
+
+static void visit(tg_tape *t, tg__grad_level *l, uint32_t id) {
+    uint32_t count;
     const tg__node *n = &t->nodes[id];
     int n_out = n->op->n_out > 1 ? n->op->n_out : 1;
     const uint32_t *ids = tg__inputs(t, n, &count);
     tg_tensor few[FEW], out[TG_MAX_OUTPUTS], g[TG_MAX_OUTPUTS], *in = few;
+    if (!list_outputs(t, l, id, n_out, out, g)) return;
     if (count > FEW && !(in = tg__alloc(count * sizeof *in))) {
         tg__fail_nomem(t, "grad", NULL);
         return;
     }
     for (uint32_t i = 0; i < count; i++) in[i] = tg__handle(t, ids[i]);
-    bool any = false;
-    for (int k = 0; k < n_out; k++) {
-        uint32_t o = k ? tg__sibling(t, id, k) : id, at = k ? number_of(l, o) : number;
-        uint32_t c = at != TG__NONE ? l->cotangent[at] : 0;
-        out[k] = tg__handle(t, o);
-        g[k] = c ? tg__handle(t, c) : (tg_tensor){0};
-        any = any || c;
-    }
     tg_vjp_args v = {(int)count, n_out, in, out, g, n->attr, NULL};
-    if (any) apply_rule(t, l, id, &v);
+    apply_rule(t, l, id, &v, needed_inputs(t, l, ids, count));
     if (in != few) tg__free(in);
+}
+
+static void visit_all(tg_tape *t, tg__grad_level *l) {
+    const char *site = t->site_override;
+    uint32_t scope = t->scope;
+    uint8_t flags = t->flags_override;
+    for (uint32_t i = 0; i < l->n && !t->base.error.status; i++) {
+        uint32_t id = l->ids[i];
+        if (!l->slots[id].reach || t->nodes[id].flags & TG__IS_LEAF) continue;
+        t->site_override = site; /* sums of cotangents belong to what is asked, rules to the node that they differentiate */
+        t->scope = scope;
+        t->flags_override = flags;
+        finish_cotangent(t, l, id);
+        if (l->slots[id].reach & PASSES) visit(t, l, id);
+    }
+    t->site_override = site;
+    t->scope = scope;
+    t->flags_override = flags;
 }
 
 /* gs[i]: the node of the cotangent of xs[i]; 0 where the roots do not depend on it. */
 static tg_status run_rules(tg_tape *t, tg__grad_level *l, const roots *r, const uint32_t *xs, int n, uint32_t *gs) {
     find_reach(t, l, xs, n);
-    memset(l->head, 0xff, l->n * sizeof *l->head);
-    memset(l->cotangent, 0, l->n * sizeof *l->cotangent);
     bool ok = true;
     for (int i = 0; i < r->n && ok; i++) {
-        uint32_t at = number_of(l, r->ids[i]); /* none: every x is newer than this root */
-        ok = at == TG__NONE || add_part(l, at, r->cotangents[i].id, TG__NONE);
+        tg__grad_slot *s = slot_of(l, r->ids[i]); /* none: every x is newer than this root */
+        ok = !s || add_part(l, s, r->cotangents[i].id, TG__NONE);
     }
     if (!ok) return tg__fail_nomem(t, "grad", NULL);
-    for (uint32_t i = 0; i < l->n && !t->base.error.status; i++) {
-        const tg__node *node = &t->nodes[l->ids[i]];
-        if (!l->reach[i] || node->flags & TG__IS_LEAF) continue;
-        l->cotangent[i] = finish_cotangent(t, l, i);
-        node = &t->nodes[l->ids[i]];
-        if (node->op == &tg__op_output || gradient_stops(node) || node->op->source_fn) continue;
-        if (input_reaches(t, l, node) && (l->cotangent[i] || node->op->n_out > 1)) visit(t, l, i);
-    }
+    visit_all(t, l);
     for (int i = 0; i < n && !t->base.error.status; i++) {
-        uint32_t at = number_of(l, xs[i]);
-        if (at != TG__NONE && !l->cotangent[at]) l->cotangent[at] = finish_cotangent(t, l, at); /* leaves */
-        gs[i] = at != TG__NONE ? l->cotangent[at] : 0;
+        bool visited = slot_of(l, xs[i]) != NULL;
+        if (visited) finish_cotangent(t, l, xs[i]); /* of leaves: not done yet */
+        gs[i] = visited ? l->slots[xs[i]].cotangent : 0;
     }
     return t->base.error.status;
 }
@@ -497,8 +538,8 @@ static bool is_ancestor(tg_tape *t, uint32_t root, uint32_t x) {
     bool found = collect(t, l, &r, lowest_reader(t, x));
     if (found) {
         find_reach(t, l, &x, 1);
-        uint32_t at = number_of(l, root);
-        found = at != TG__NONE && l->reach[at] & REACHED;
+        const tg__grad_slot *s = slot_of(l, root);
+        found = s && s->reach & REACHED;
     }
     leave(t);
     return found;

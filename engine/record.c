@@ -12,6 +12,8 @@ const tg_op tg__op_output = {.name = "output", .min_in = 1, .max_in = 1, .n_out 
 
 /* ------------------------------------------------------------------ handles */
 
+tg_tape *tg_tape_of(tg_tensor x) { return x.owner && x.owner->kind == TG__OWNER_TAPE ? (tg_tape *)x.owner : NULL; }
+
 static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char *site, int which) {
     const char *lost = tg__lost_site(x);
     if (lost)
@@ -61,8 +63,6 @@ tg_tape *tg__tape_from(tg_tape *t, const tg_tensor *in, int n) {
     }
     return t;
 }
-
-tg_tape *tg_tape_of(tg_tensor x) { return x.owner && x.owner->kind == TG__OWNER_TAPE ? (tg_tape *)x.owner : NULL; }
 
 static const tg__node *node_of(tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
@@ -121,27 +121,34 @@ static bool spill_inputs(tg_tape *t, tg__node *n, const uint32_t *in, uint32_t c
     return true;
 }
 
-uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
-                    tg_dtype dtype, const char *site) {
+static inline tg__node *next_node(tg_tape *t) {
     if (t->n == t->next_held) skip_held(t);
-    if (t->n >= t->nodes_cap && !grow_nodes(t)) return 0;
-    tg__node *n = &t->nodes[t->n];
+    return t->n < t->nodes_cap || grow_nodes(t) ? &t->nodes[t->n] : NULL;
+}
+
+/* All of a node but its inputs. */
+static inline void fill_node(const tg_tape *t, tg__node *n, const tg_op *op, const void *attr, uint32_t n_in, uint32_t shape,
+                             tg_dtype dtype, const char *site) {
     n->op = op;
     n->attr = attr;
     n->site = t->site_override ? t->site_override : site;
     n->data = NULL;
-    if (n_in <= TG__INLINE_INPUTS) {
-        n->n_in = (uint8_t)n_in;
-        for (uint32_t i = 0; i < n_in; i++) n->u.in[i] = in[i];
-    } else if (!spill_inputs(t, n, in, n_in)) {
-        return 0;
-    }
     n->epoch = t->base.epoch;
     n->shape = shape;
     n->scope = t->scope;
     n->dtype = (uint8_t)dtype;
+    n->n_in = (uint8_t)n_in;
     n->output = 0;
     n->flags = t->flags_override;
+}
+
+uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
+                    tg_dtype dtype, const char *site) {
+    tg__node *n = next_node(t);
+    if (!n) return 0;
+    fill_node(t, n, op, attr, n_in, shape, dtype, site);
+    if (n_in > TG__INLINE_INPUTS) return spill_inputs(t, n, in, n_in) ? t->n++ : 0;
+    for (uint32_t i = 0; i < n_in; i++) n->u.in[i] = in[i];
     return t->n++;
 }
 
@@ -155,14 +162,6 @@ static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *si
 }
 
 /* ------------------------------------------------------------------ elementwise */
-
-/* The common case: equal dtypes, for which the op has a loop and no special wish. */
-static inline bool dtypes_plain(const tg_tape *t, const tg_op *op, const uint32_t *in, int n) {
-    tg_dtype d = t->nodes[in[n - 1]].dtype;
-    for (int i = 0; i < n - 1; i++)
-        if (t->nodes[in[i]].dtype != d) return false;
-    return d <= TG_F64 && !(op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN)) && op->micro && op->micro->fn[TG_ISA_ANY][d];
-}
 
 static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
     int first = op->flags & TG_OP_COND_FIRST ? 1 : 0;
@@ -209,15 +208,13 @@ static uint32_t broadcast_shapes(tg_tape *t, const tg_op *op, const uint32_t *in
     return shape;
 }
 
-tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n) {
+static tg_tensor apply_checked(const char *site, const tg_op *op, const tg_tensor *in, int n) {
     tg_tape *t = tg__tape_from(NULL, in, n);
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
     uint32_t ids[TG_MICRO_INPUTS] = {0};
-    for (int i = 0; i < n; i++) {
-        ids[i] = tg__is_live_on(t, in[i]) ? in[i].id : tg__resolve(t, in[i], op->name, site, i);
-        if (!ids[i]) return tg__poison(t);
-    }
+    for (int i = 0; i < n; i++)
+        if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
     uint32_t shape = t->nodes[ids[0]].shape;
     for (int i = 1; i < n; i++)
         if (t->nodes[ids[i]].shape != shape) {
@@ -225,9 +222,30 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
             if (shape == TG__NONE) return tg__poison(t);
             break;
         }
-    if (!dtypes_plain(t, op, ids, n) && !micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
+    if (!micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
     tg_dtype dtype = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[ids[n - 1]].dtype;
     return finish(t, tg__record(t, op, NULL, ids, (uint32_t)n, shape, dtype, site), op, site);
+}
+
+/* The common case, in which there is nothing to find out: values of this tape, of one shape and one dtype that the op has a
+ * loop for. */
+tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n) {
+    tg_tape *t = tg_tape_of(in[0]);
+    const tg_tensor *second = &in[n == 2];
+    if (n > 2 || !t || t->eager || t->base.error.status || !tg__is_live_on(t, in[0]) || !tg__is_live_on(t, *second))
+        return apply_checked(site, op, in, n);
+    const tg__node *a = &t->nodes[in[0].id], *b = &t->nodes[second->id];
+    uint32_t shape = a->shape;
+    tg_dtype dtype = a->dtype;
+    if (shape != b->shape || dtype != b->dtype || op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN | TG_OP_BOOL_OUT) ||
+        !tg__is_float(dtype) || !op->micro->fn[TG_ISA_ANY][dtype])
+        return apply_checked(site, op, in, n);
+    tg__node *node = next_node(t);
+    if (!node) return finish(t, 0, op, site);
+    fill_node(t, node, op, NULL, (uint32_t)n, shape, dtype, site);
+    node->u.in[0] = in[0].id;
+    node->u.in[1] = second->id;
+    return tg__handle(t, t->n++);
 }
 
 /* ------------------------------------------------------------------ any op */
@@ -372,7 +390,8 @@ TG_API(tg_status, tg_apply_n, (tg_tape *t, const tg_op *op, const void *attr, co
     if (n > MANY && !(c.ids = tg__alloc((size_t)n * sizeof *c.ids))) return tg__fail_nomem(t, op->name, site);
     tg_tensor results[TG_MAX_OUTPUTS];
     bool ok = true;
-    for (int i = 0; i < n && ok; i++) ok = (c.ids[i] = tg__resolve(t, in[i], op->name, site, i)) != 0;
+    for (int i = 0; i < n && ok; i++)
+        ok = (c.ids[i] = tg__is_live_on(t, in[i]) ? in[i].id : tg__resolve(t, in[i], op->name, site, i)) != 0;
     if (ok && !apply(&c, results, n_out)) memcpy(outs, results, (size_t)n_out * sizeof *outs);
     if (c.ids != few) tg__free(c.ids);
     return t->base.error.status;

@@ -37,6 +37,6 @@ size_t tg_dtype_size(tg_dtype d) {
     return (unsigned)d < TG_DTYPE_COUNT ? sizes[d] : 0;
 }
 
-bool tg_dtype_is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64; }
+bool tg_dtype_is_float(tg_dtype d) { return tg__is_float(d); }
 
 const char *tg_version(void) { return TG_VERSION; }
