@@ -8,7 +8,7 @@ struct tg_vjp_state {
     tg_tape *t;
     tg__grad_level *level;
     uint32_t id;
-    uint64_t needs; /* bit i: input i; the last bit speaks for no single one where there are more inputs */
+    uint64_t needs; /* bit i: input i */
 };
 
 typedef struct roots {
@@ -69,10 +69,11 @@ static inline bool gradient_stops(const tg__node *n) {
 
 /* The ancestors of the roots with ids from `lowest` up. */
 static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowest) {
+    const tg__node *nodes = t->nodes;
     for (int i = 0; i < r->n; i++) tg__idset_add(&t->ids, r->ids[i]);
     bool ok = true;
     for (uint32_t id; (id = tg__idset_take(&t->ids)) != TG__NONE;) {
-        const tg__node *n = &t->nodes[id];
+        const tg__node *n = &nodes[id];
         if (!ok || (id < lowest && !(n->flags & TG__HELD))) continue;
         if (l->n >= l->ids_cap && !(ok = tg__grow(&l->ids, &l->ids_cap, l->n + 1, sizeof *l->ids))) continue;
         l->ids[l->n++] = id;
@@ -81,7 +82,7 @@ static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowe
         uint32_t count;
         const uint32_t *in = tg__inputs(t, n, &count);
         for (uint32_t i = 0; i < count; i++)
-            if (in[i] >= lowest || t->nodes[in[i]].flags & TG__HELD) tg__idset_add(&t->ids, in[i]);
+            if (in[i] >= lowest || nodes[in[i]].flags & TG__HELD) tg__idset_add(&t->ids, in[i]);
     }
     return ok;
 }
@@ -90,29 +91,22 @@ static bool collect(tg_tape *t, tg__grad_level *l, const roots *r, uint32_t lowe
  * do. PASSES: its rule has something to do. */
 enum { REACHED = 1, INSIDE = 2, PASSES = 4 };
 
-static bool input_reaches(const tg_tape *t, const tg__grad_level *l, const tg__node *node) {
-    uint32_t wanted = node->op == &tg__op_output ? INSIDE : REACHED;
-    uint32_t count;
-    const uint32_t *in = tg__inputs(t, node, &count);
-    for (uint32_t k = 0; k < count; k++) {
-        const tg__grad_slot *s = slot_of(l, in[k]);
-        if (s && s->reach & wanted) return true;
-    }
-    return false;
-}
-
 static void find_reach(const tg_tape *t, const tg__grad_level *l, const uint32_t *xs, int n) {
-    for (int i = 0; i < n; i++) {
-        tg__grad_slot *s = slot_of(l, xs[i]);
-        if (s) s->reach = REACHED;
-    }
+    const tg__node *nodes = t->nodes;
+    tg__grad_slot *slots = l->slots;
+    for (int i = 0; i < n; i++)
+        if (slot_of(l, xs[i])) slots[xs[i]].reach = REACHED;
     for (uint32_t i = l->n; i-- > 0;) {
-        const tg__node *node = &t->nodes[l->ids[i]];
-        if (gradient_stops(node) || !input_reaches(t, l, node)) continue;
-        uint32_t reach = tg__is_float(node->dtype) ? REACHED : 0;
+        const tg__node *node = &nodes[l->ids[i]];
+        if (gradient_stops(node)) continue;
+        uint32_t count, of_inputs = 0, reach = 0;
+        const uint32_t *in = tg__inputs(t, node, &count);
+        for (uint32_t k = 0; k < count; k++) of_inputs |= slots[in[k]].serial == l->serial ? slots[in[k]].reach : 0;
+        if (!(of_inputs & (node->op == &tg__op_output ? INSIDE : REACHED))) continue;
+        if (tg__is_float(node->dtype)) reach |= REACHED;
         if (node->op->n_out > 1) reach |= INSIDE;
         if (node->op != &tg__op_output) reach |= PASSES;
-        l->slots[l->ids[i]].reach |= reach;
+        slots[l->ids[i]].reach |= reach;
     }
 }
 
@@ -131,7 +125,7 @@ static bool append_part(tg__grad_level *l, tg__grad_slot *s, uint32_t id, uint32
     return true;
 }
 
-static bool add_part(tg__grad_level *l, tg__grad_slot *s, uint32_t id, uint32_t region) {
+static inline bool add_part(tg__grad_level *l, tg__grad_slot *s, uint32_t id, uint32_t region) {
     if (s->parts == TG__NONE) {
         if (!s->cotangent && region == TG__NONE) {
             s->cotangent = id;
@@ -146,6 +140,7 @@ typedef struct part_list {
     uint32_t *ids;
     uint32_t *regions;
     uint32_t n;
+    bool wholes; /* all of them */
 } part_list;
 
 /* A whole part that is the output of an op which can sum itself, such as a product: that op, else NULL. */
@@ -262,54 +257,54 @@ static tg_tensor sum_regions(tg_tape *t, const tg__grad_level *l, const part_lis
 
 static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t id) {
     if (merge_sums(t, p)) return tg__poison(t);
-    bool wholes = true;
-    for (uint32_t i = 0; i < p->n; i++) wholes = wholes && p->regions[i] == TG__NONE;
-    return wholes ? sum_wholes(t, p, id) : sum_regions(t, l, p, id);
+    return p->wholes ? sum_wholes(t, p, id) : sum_regions(t, l, p, id);
+}
+
+static bool list_parts(const tg__grad_level *l, uint32_t last, part_list *list) {
+    uint32_t n = 1;
+    for (uint32_t p = l->parts[last].next; p != last; p = l->parts[p].next) n++;
+    list->ids = tg__alloc(2 * (size_t)n * sizeof(uint32_t));
+    if (!list->ids) return false;
+    list->regions = list->ids + n;
+    list->wholes = true;
+    for (uint32_t p = l->parts[last].next; list->n < n; p = l->parts[p].next) {
+        list->wholes = list->wholes && l->parts[p].region == TG__NONE;
+        list->ids[list->n] = l->parts[p].id;
+        list->regions[list->n++] = l->parts[p].region;
+    }
+    return true;
 }
 
 /* Makes the sum of the parts the cotangent of the node. */
-static void finish_cotangent(tg_tape *t, tg__grad_level *l, uint32_t id) {
-    uint32_t last = l->slots[id].parts, n = 1;
-    if (last == TG__NONE) return;
-    for (uint32_t p = l->parts[last].next; p != last; p = l->parts[p].next) n++;
-    part_list list = {tg__alloc(n * sizeof(uint32_t)), tg__alloc(n * sizeof(uint32_t)), 0};
+static void sum_cotangent(tg_tape *t, tg__grad_level *l, uint32_t id) {
+    part_list list = {0};
     uint32_t sum = 0;
-    if (list.ids && list.regions) {
-        for (uint32_t p = l->parts[last].next; list.n < n; p = l->parts[p].next) {
-            list.ids[list.n] = l->parts[p].id;
-            list.regions[list.n++] = l->parts[p].region;
-        }
+    if (list_parts(l, l->slots[id].parts, &list))
         sum = sum_parts(t, l, &list, id).id;
-    } else {
+    else
         tg__fail_nomem(t, "accumulate", NULL);
-    }
     tg__free(list.ids);
-    tg__free(list.regions);
     l->slots[id].cotangent = sum;
     l->slots[id].parts = TG__NONE;
 }
 
-/* ------------------------------------------------------------------ rules */
-
-#define MANY_INPUTS 63 /* from here on a bit of `needs` stands for all */
-
-static bool input_is_needed(const tg_tape *t, const tg__grad_level *l, uint32_t id) {
-    const tg__grad_slot *s = slot_of(l, id);
-    return s && s->reach && tg__is_float(t->nodes[id].dtype);
+static inline void finish_cotangent(tg_tape *t, tg__grad_level *l, uint32_t id) {
+    if (l->slots[id].parts != TG__NONE) sum_cotangent(t, l, id);
 }
 
-static uint64_t needed_inputs(const tg_tape *t, const tg__grad_level *l, const uint32_t *in, uint32_t n) {
-    uint64_t needs = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (input_is_needed(t, l, in[i])) needs |= (uint64_t)1 << (i < MANY_INPUTS ? i : MANY_INPUTS);
-    return needs;
+/* ------------------------------------------------------------------ rules */
+
+#define MANY_INPUTS 64 /* inputs from here on are looked up when asked for */
+
+static inline bool input_is_needed(const tg_tape *t, const tg__grad_level *l, uint32_t id) {
+    const tg__grad_slot *s = &l->slots[id];
+    return s->serial == l->serial && s->reach && tg__is_float(t->nodes[id].dtype);
 }
 
 static inline bool needs(const tg_vjp_args *v, int input) {
     const struct tg_vjp_state *s = v->state;
     if ((unsigned)input >= (unsigned)v->n_in) return false;
-    if (input < MANY_INPUTS) return s->needs >> input & 1;
-    return input_is_needed(s->t, s->level, v->in[input].id);
+    return input < MANY_INPUTS ? s->needs >> input & 1 : input_is_needed(s->t, s->level, v->in[input].id);
 }
 
 bool tg_vjp_needs(const tg_vjp_args *v, int input) { return needs(v, input); }
@@ -330,22 +325,34 @@ static bool dtype_is(tg_tape *t, uint32_t id, tg_dtype want, uint32_t node, int 
     return false;
 }
 
+/* The cotangent of an input, from one that may have to be checked and summed over broadcast axes; 0: the tape's error. */
+static uint32_t fit_cotangent(tg_vjp_args *v, int input, tg_tensor cotangent) {
+    struct tg_vjp_state *s = v->state;
+    tg_tape *t = s->t;
+    const tg_op *op = t->nodes[s->id].op;
+    uint32_t id = tg__resolve(t, cotangent, op->name, NULL, input);
+    if (!id) return 0;
+    uint32_t target = v->in[input].id, shape = t->nodes[target].shape;
+    uint32_t given = op->micro ? t->nodes[s->id].shape : shape; /* elementwise rules leave broadcasting to the engine */
+    if (t->nodes[id].shape != given && !shape_is(t, id, &tg__shape_at(t, given)->shape, s->id, input)) return 0;
+    if (!dtype_is(t, id, t->nodes[target].dtype, s->id, input)) return 0;
+    if (t->nodes[id].shape == shape) return id;
+    tg_shape to = tg__shape_at(t, shape)->shape;
+    return tg__sum_to(tg__handle(t, id), &to).id;
+}
+
+static inline bool fits_as_it_is(const tg_tape *t, uint32_t id, uint32_t target, uint32_t rule) {
+    const tg__node *g = &t->nodes[id], *x = &t->nodes[target];
+    return g->shape == x->shape && g->shape == t->nodes[rule].shape && g->dtype == x->dtype;
+}
+
 void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
     struct tg_vjp_state *s = v->state;
     tg_tape *t = s->t;
     if (!needs(v, input) || t->base.error.status) return;
-    const tg_op *op = t->nodes[s->id].op;
-    uint32_t id = tg__is_live_on(t, cotangent) ? cotangent.id : tg__resolve(t, cotangent, op->name, NULL, input);
-    if (!id) return;
-    uint32_t target = v->in[input].id, shape = t->nodes[target].shape;
-    uint32_t given = op->micro ? t->nodes[s->id].shape : shape; /* elementwise rules leave broadcasting to the engine */
-    if (t->nodes[id].shape != given && !shape_is(t, id, &tg__shape_at(t, given)->shape, s->id, input)) return;
-    if (!dtype_is(t, id, t->nodes[target].dtype, s->id, input)) return;
-    if (t->nodes[id].shape != shape) {
-        tg_shape to = tg__shape_at(t, shape)->shape;
-        id = tg__sum_to(tg__handle(t, id), &to).id;
-        if (!id) return;
-    }
+    uint32_t target = v->in[input].id, id = cotangent.id;
+    if ((!tg__is_live_on(t, cotangent) || !fits_as_it_is(t, id, target, s->id)) && !(id = fit_cotangent(v, input, cotangent)))
+        return;
     if (!add_part(s->level, &s->level->slots[target], id, TG__NONE)) tg__fail_nomem(t, "grad", NULL);
 }
 
@@ -433,6 +440,7 @@ static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *
         tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
 }
 
+/* The handles of a node's outputs and their cotangents; false if none has one. */
 static bool list_outputs(const tg_tape *t, const tg__grad_level *l, uint32_t id, int n_out, tg_tensor *out, tg_tensor *g) {
     bool any = false;
     for (int k = 0; k < n_out; k++) {
@@ -446,6 +454,15 @@ static bool list_outputs(const tg_tape *t, const tg__grad_level *l, uint32_t id,
     return any;
 }
 
+static uint64_t list_inputs(const tg_tape *t, const tg__grad_level *l, const uint32_t *ids, uint32_t count, tg_tensor *in) {
+    uint64_t needs = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        in[i] = tg__handle(t, ids[i]);
+        if (i < MANY_INPUTS) needs |= (uint64_t)input_is_needed(t, l, ids[i]) << i;
+    }
+    return needs;
+}
+
 static void visit(tg_tape *t, tg__grad_level *l, uint32_t id) {
     uint32_t count;
     const tg__node *n = &t->nodes[id];
@@ -457,9 +474,9 @@ static void visit(tg_tape *t, tg__grad_level *l, uint32_t id) {
         tg__fail_nomem(t, "grad", NULL);
         return;
     }
-    for (uint32_t i = 0; i < count; i++) in[i] = tg__handle(t, ids[i]);
+    uint64_t needs = list_inputs(t, l, ids, count, in);
     tg_vjp_args v = {(int)count, n_out, in, out, g, n->attr, NULL};
-    apply_rule(t, l, id, &v, needed_inputs(t, l, ids, count));
+    apply_rule(t, l, id, &v, needs);
     if (in != few) tg__free(in);
 }
 

@@ -8,39 +8,41 @@ bool tg__reserve_local(tg_tape *t) {
     return tg__grow(&t->local, &t->local_cap, t->nodes_cap, sizeof *t->local) && tg__idset_reserve(&t->ids, t->nodes_cap);
 }
 
-static void reverse(uint32_t *v, uint32_t n) {
-    for (uint32_t i = 0; i < n / 2; i++) {
-        uint32_t x = v[i];
-        v[i] = v[n - 1 - i];
-        v[n - 1 - i] = x;
-    }
+/* Ids are taken in falling order, so that they fill the buffer from its end. */
+static bool reserve_ids(tg_tape *t, tg__live *live) {
+    return tg__reserve_local(t) && tg__grow(&live->buffer, &live->buffer_cap, t->nodes_cap, sizeof *live->buffer);
+}
+
+static bool add_leaf(tg__live *live, uint32_t id) {
+    if (live->n_leaves >= live->leaves_cap &&
+        !tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves))
+        return false;
+    live->leaves[live->n_leaves++] = id;
+    return true;
 }
 
 static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots, bool past_values) {
     live->n = live->n_leaves = 0;
-    if (!tg__reserve_local(t)) return false;
+    if (!reserve_ids(t, live)) return false;
+    const tg__node *nodes = t->nodes;
+    uint32_t *end = live->buffer + live->buffer_cap, *ids = end;
     for (uint32_t i = 0; i < n_roots; i++) tg__idset_add(&t->ids, roots[i]);
     bool ok = true;
     for (uint32_t id; (id = tg__idset_take(&t->ids)) != TG__NONE;) {
-        if (!ok) continue; /* empties the set */
-        if (live->n >= live->ids_cap) ok = tg__grow(&live->ids, &live->ids_cap, live->n + 1, sizeof *live->ids);
-        if (!ok) continue;
-        live->ids[live->n++] = id;
-        const tg__node *n = &t->nodes[id];
-        if (past_values ? n->flags & TG__IS_LEAF : tg__node_is_leaf(n)) {
-            if (live->n_leaves >= live->leaves_cap)
-                ok = tg__grow(&live->leaves, &live->leaves_cap, live->n_leaves + 1, sizeof *live->leaves);
-            if (ok) live->leaves[live->n_leaves++] = id;
+        const tg__node *n = &nodes[id];
+        *--ids = id;
+        if (n->flags & TG__IS_LEAF || (n->data && !past_values)) {
+            ok = ok && add_leaf(live, id);
             continue;
         }
         uint32_t count;
         const uint32_t *in = tg__inputs(t, n, &count);
         for (uint32_t i = 0; i < count; i++) tg__idset_add(&t->ids, in[i]);
     }
-    if (!ok) return false;
-    reverse(live->ids, live->n);
-    for (uint32_t i = 0; i < live->n; i++) t->local[live->ids[i]] = i;
-    return true;
+    live->ids = ids;
+    live->n = (uint32_t)(end - ids);
+    for (uint32_t i = 0; i < live->n; i++) t->local[ids[i]] = i;
+    return ok;
 }
 
 bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots) {

@@ -137,7 +137,7 @@ void tg__planner_free(tg_tape *t) {
     tg__planner *p = t->planner;
     if (!p) return;
     while (p->oldest) drop(p, p->oldest);
-    void *const blocks[] = {p->live.ids, p->live.leaves, p->live.key,   p->nodes,   p->views,   p->groups,
+    void *const blocks[] = {p->live.buffer, p->live.leaves, p->live.key,   p->nodes,   p->views,   p->groups,
                             p->order,    p->table,       p->edges,      p->edge_of, p->waiting, p->stack,
                             p->effects,  p->deaths,      p->death_next, p->holes,   p->slots,   p->base,
                             p->args,     p->root_ids,    p->buckets,    p->seen};

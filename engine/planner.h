@@ -19,7 +19,8 @@
 
 /* The nodes of a run, numbered from 0 in recording order (local numbers). */
 typedef struct tg__live {
-    uint32_t *ids, n, ids_cap;              /* local -> node id; leaves among them */
+    uint32_t *ids, n;                       /* local -> node id; leaves among them; the last part of the buffer */
+    uint32_t *buffer, buffer_cap;
     uint32_t *leaves, n_leaves, leaves_cap; /* ids */
     uint64_t *key, hash[2];                 /* canonical words of the structure */
     uint32_t n_key, key_cap;
