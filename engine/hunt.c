@@ -69,7 +69,6 @@ tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
     tg_status s = t->eager ? TG_OK : tg__plain_run(t, roots, n_roots); /* a plan has not kept the values */
     if (!s && !tg__live_ancestors(t, &live, roots, n_roots)) s = tg__fail_nomem(t, "step", NULL);
     for (uint32_t i = 0; i < live.n && !s; i++) s = report_birth(t, live.ids[i]);
-    tg__free(live.buffer);
-    tg__free(live.leaves);
+    tg__live_free(&live);
     return s ? s : tg__fail(t, TG_ENONFINITE, "step", NULL, 0, "a new value is not finite");
 }

@@ -8,9 +8,13 @@ bool tg__reserve_local(tg_tape *t) {
     return tg__grow(&t->local, &t->local_cap, t->nodes_cap, sizeof *t->local) && tg__idset_reserve(&t->ids, t->nodes_cap);
 }
 
-/* Ids are taken in falling order, so that they fill the buffer from its end. */
-static bool reserve_ids(tg_tape *t, tg__live *live) {
-    return tg__reserve_local(t) && tg__grow(&live->buffer, &live->buffer_cap, t->nodes_cap, sizeof *live->buffer);
+/* Ids are taken in falling order, so that they fill the buffer from its end. Moves them to the end of a larger one. */
+static bool make_room(tg__live *live) {
+    uint32_t before = live->buffer_cap;
+    if (!tg__grow(&live->buffer, &live->buffer_cap, (uint64_t)before + 1, sizeof *live->buffer)) return false;
+    live->ids = live->buffer + (live->buffer_cap - before);
+    memmove(live->ids, live->buffer, before * sizeof *live->ids);
+    return true;
 }
 
 static bool add_leaf(tg__live *live, uint32_t id) {
@@ -23,26 +27,34 @@ static bool add_leaf(tg__live *live, uint32_t id) {
 
 static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots, bool past_values) {
     live->n = live->n_leaves = 0;
-    if (!reserve_ids(t, live)) return false;
+    if (!tg__reserve_local(t)) return false;
     const tg__node *nodes = t->nodes;
-    uint32_t *end = live->buffer + live->buffer_cap, *ids = end;
+    live->ids = live->buffer + live->buffer_cap;
     for (uint32_t i = 0; i < n_roots; i++) tg__idset_add(&t->ids, roots[i]);
     bool ok = true;
     for (uint32_t id; (id = tg__idset_take(&t->ids)) != TG__NONE;) {
         const tg__node *n = &nodes[id];
-        *--ids = id;
+        if (live->ids == live->buffer) ok = ok && make_room(live);
+        if (!ok) continue; /* empties the set */
+        *--live->ids = id;
         if (n->flags & TG__IS_LEAF || (n->data && !past_values)) {
-            ok = ok && add_leaf(live, id);
+            ok = add_leaf(live, id);
             continue;
         }
         uint32_t count;
         const uint32_t *in = tg__inputs(t, n, &count);
         for (uint32_t i = 0; i < count; i++) tg__idset_add(&t->ids, in[i]);
     }
-    live->ids = ids;
-    live->n = (uint32_t)(end - ids);
-    for (uint32_t i = 0; i < live->n; i++) t->local[ids[i]] = i;
-    return ok;
+    if (!ok) return false;
+    live->n = (uint32_t)(live->buffer + live->buffer_cap - live->ids);
+    for (uint32_t i = 0; i < live->n; i++) t->local[live->ids[i]] = i;
+    return true;
+}
+
+void tg__live_free(tg__live *live) {
+    tg__free(live->buffer);
+    tg__free(live->leaves);
+    tg__free(live->key);
 }
 
 bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots) {

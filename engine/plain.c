@@ -148,16 +148,10 @@ static tg_status locked_run(plain *p) {
     return s;
 }
 
-static void free_live(tg__live *live) {
-    tg__free(live->ids);
-    tg__free(live->leaves);
-    tg__free(live->key);
-}
-
 tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
     plain p = {.t = t};
     tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p) : tg__fail_nomem(t, "run", NULL);
-    free_live(&p.live);
+    tg__live_free(&p.live);
     return s;
 }
 
@@ -207,7 +201,7 @@ tg_status tg__plain_step(tg_tape *t) {
         if (!s) tg__commit(t);
         tg__unlock(&locks);
     }
-    free_live(&p.live);
+    tg__live_free(&p.live);
     tg__free(roots);
     return s;
 }

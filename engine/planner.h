@@ -30,6 +30,7 @@ typedef struct tg__live {
 bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
 /* The same, but also what the values that are there were computed from. */
 bool tg__live_ancestors(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
+void tg__live_free(tg__live *live);
 /* The key of the collected structure. */
 bool tg__live_key(tg_tape *t, tg__live *live, tg__run_mode mode, const uint32_t *roots, uint32_t n_roots);
 
