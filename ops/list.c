@@ -13,6 +13,8 @@ extern const tg_op tg__op_along_take;
 extern const tg_op tg__op_and;
 extern const tg_op tg__op_arange;
 extern const tg_op tg__op_argmax;
+extern const tg_op tg__op_avg_pool;
+extern const tg_op tg__op_avg_pool_grad;
 extern const tg_op tg__op_cast_bool;
 extern const tg_op tg__op_cast_f32;
 extern const tg_op tg__op_cast_f64;
@@ -49,6 +51,9 @@ extern const tg_op tg__op_log_softmax;
 extern const tg_op tg__op_lt;
 extern const tg_op tg__op_matmul;
 extern const tg_op tg__op_max;
+extern const tg_op tg__op_max_pool;
+extern const tg_op tg__op_max_pool_grad;
+extern const tg_op tg__op_max_pool_pick;
 extern const tg_op tg__op_maximum;
 extern const tg_op tg__op_mean;
 extern const tg_op tg__op_min;
@@ -104,6 +109,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_and,
     &tg__op_arange,
     &tg__op_argmax,
+    &tg__op_avg_pool,
+    &tg__op_avg_pool_grad,
     &tg__op_cast_bool,
     &tg__op_cast_f32,
     &tg__op_cast_f64,
@@ -140,6 +147,9 @@ const tg_op *const tg__op_list[] = {
     &tg__op_lt,
     &tg__op_matmul,
     &tg__op_max,
+    &tg__op_max_pool,
+    &tg__op_max_pool_grad,
+    &tg__op_max_pool_pick,
     &tg__op_maximum,
     &tg__op_mean,
     &tg__op_min,

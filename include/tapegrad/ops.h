@@ -581,6 +581,68 @@ TG_SITED(tg_tensor, tg_matmul, tg_tensor a, tg_tensor b);
 TG_SITED(tg_tensor, tg_pad, tg_tensor x, tg_padding p);
 #define tg_pad(...) tg_pad_at(TG_HERE, __VA_ARGS__)
 
+/* tg_max_pool: the largest element of each window, along 1 to 3 spatial axes. A NaN in a window is its largest element.
+ *    y[n, c, i] = max of x[n, c] over window i, which begins at i stride - padding
+ *  Shapes:   x (N, C, L...) -> y (N, C, (L + 2 padding - kernel) / stride + 1, ...)
+ *  Dtypes:   f32, f64
+ *  Gradient: each g goes to the first largest element of its window
+ *  Errors:   TG_ESHAPE if x has no or more than 3 spatial axes or a window does not fit; TG_EARG if a kernel or a stride is not
+ *            positive or a padding not less than the kernel; TG_EDTYPE for other dtypes
+ *  Source:   Scherer, Mueller, Behnke 2010, Evaluation of pooling operations in convolutional architectures */
+TG_SITED(tg_tensor, tg_max_pool, tg_tensor x, tg_pool_config config);
+#define tg_max_pool(...) tg_max_pool_at(TG_HERE, __VA_ARGS__)
+
+/* tg_avg_pool: the mean of each window, along 1 to 3 spatial axes; padding counts as zeros unless config.skip_padding.
+ *    y[n, c, i] = mean of x[n, c] over window i, which begins at i stride - padding
+ *  Shapes:   x (N, C, L...) -> y (N, C, (L + 2 padding - kernel) / stride + 1, ...)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx[n, c, p] = sum of g[n, c, i] / (size of the window) over the windows i that hold p
+ *  Errors:   as tg_max_pool
+ *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
+TG_SITED(tg_tensor, tg_avg_pool, tg_tensor x, tg_pool_config config);
+#define tg_avg_pool(...) tg_avg_pool_at(TG_HERE, __VA_ARGS__)
+
+/* tg_adaptive_max_pool: tg_max_pool whose windows are chosen so that the result has the given spatial size.
+ *    y[n, c, i] = max of x[n, c] over the elements from floor(i L / size) to ceil((i + 1) L / size), not included
+ *  Shapes:   x (N, C, L...), size (one number per spatial axis) -> y (N, C, size...)
+ *  Dtypes:   f32, f64
+ *  Gradient: each g goes to the first largest element of its window
+ *  Errors:   TG_ESHAPE if size has not one number per spatial axis or x is empty there; TG_EARG if a size is not positive;
+ *            TG_EDTYPE for other dtypes
+ *  Source:   He, Zhang, Ren, Sun 2014, Spatial pyramid pooling in deep convolutional networks, arXiv:1406.4729, section 2.3 */
+TG_SITED(tg_tensor, tg_adaptive_max_pool, tg_tensor x, tg_shape size);
+#define tg_adaptive_max_pool(...) tg_adaptive_max_pool_at(TG_HERE, __VA_ARGS__)
+
+/* tg_adaptive_avg_pool: tg_avg_pool whose windows are chosen so that the result has the given spatial size.
+ *    y[n, c, i] = mean of x[n, c] over the elements from floor(i L / size) to ceil((i + 1) L / size), not included
+ *  Shapes:   x (N, C, L...), size (one number per spatial axis) -> y (N, C, size...)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx[n, c, p] = sum of g[n, c, i] / (size of the window) over the windows i that hold p
+ *  Errors:   as tg_adaptive_max_pool
+ *  Source:   He, Zhang, Ren, Sun 2014, Spatial pyramid pooling in deep convolutional networks, arXiv:1406.4729, section 2.3 */
+TG_SITED(tg_tensor, tg_adaptive_avg_pool, tg_tensor x, tg_shape size);
+#define tg_adaptive_avg_pool(...) tg_adaptive_avg_pool_at(TG_HERE, __VA_ARGS__)
+
+/* tg_global_avg_pool: the mean over all spatial axes, which go.
+ *    y[n, c] = mean of x[n, c, ...]
+ *  Shapes:   x (N, C, any) -> y (N, C)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (number of elements of a channel)
+ *  Errors:   those of tg_mean
+ *  Source:   Lin, Chen, Yan 2013, Network in network, arXiv:1312.4400, section 3.2 */
+TG_SITED(tg_tensor, tg_global_avg_pool, tg_tensor x);
+#define tg_global_avg_pool(...) tg_global_avg_pool_at(TG_HERE, __VA_ARGS__)
+
+/* tg_global_max_pool: the maximum over all spatial axes, which go.
+ *    y[n, c] = max of x[n, c, ...]
+ *  Shapes:   x (N, C, any, not of size 0) -> y (N, C)
+ *  Dtypes:   those of tg_max
+ *  Gradient: that of tg_max
+ *  Errors:   those of tg_max
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_global_max_pool, tg_tensor x);
+#define tg_global_max_pool(...) tg_global_max_pool_at(TG_HERE, __VA_ARGS__)
+
 /* tg_uniform: random numbers, evenly spread. They depend on the tape's seed (tg_seed) and on how many random tensors were
  *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1

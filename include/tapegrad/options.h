@@ -14,4 +14,12 @@ typedef struct tg_conv_config {
     int64_t groups;            /* channels are cut into so many parts that do not mix; default 1 */
 } tg_conv_config;
 
+/* Windows of a pooling. One number per spatial axis, outermost first; those of axes that are not there are not looked at. */
+typedef struct tg_pool_config {
+    int64_t kernel[3];  /* size of a window: must be given */
+    int64_t stride[3];  /* default: the kernel's, so that windows touch */
+    int64_t padding[3]; /* on both sides of an axis; less than the kernel */
+    bool skip_padding;  /* an average is over the elements of x alone; else padding counts as zeros */
+} tg_pool_config;
+
 #endif
