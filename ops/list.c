@@ -7,12 +7,15 @@ extern const tg_op tg__op_abs;
 extern const tg_op tg__op_accumulate;
 extern const tg_op tg__op_add;
 extern const tg_op tg__op_add_n;
+extern const tg_op tg__op_all;
 extern const tg_op tg__op_along_last;
 extern const tg_op tg__op_along_sum;
 extern const tg_op tg__op_along_take;
 extern const tg_op tg__op_and;
+extern const tg_op tg__op_any;
 extern const tg_op tg__op_arange;
 extern const tg_op tg__op_argmax;
+extern const tg_op tg__op_argmin;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
 extern const tg_op tg__op_cast_bool;
@@ -48,6 +51,7 @@ extern const tg_op tg__op_le;
 extern const tg_op tg__op_log;
 extern const tg_op tg__op_log1p;
 extern const tg_op tg__op_log_softmax;
+extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
 extern const tg_op tg__op_matmul;
 extern const tg_op tg__op_max;
@@ -62,6 +66,7 @@ extern const tg_op tg__op_mse;
 extern const tg_op tg__op_mul;
 extern const tg_op tg__op_ne;
 extern const tg_op tg__op_neg;
+extern const tg_op tg__op_norm;
 extern const tg_op tg__op_normal;
 extern const tg_op tg__op_not;
 extern const tg_op tg__op_one_hot;
@@ -69,6 +74,7 @@ extern const tg_op tg__op_or;
 extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
 extern const tg_op tg__op_pow;
+extern const tg_op tg__op_prod;
 extern const tg_op tg__op_reciprocal;
 extern const tg_op tg__op_relu;
 extern const tg_op tg__op_reshape;
@@ -85,6 +91,7 @@ extern const tg_op tg__op_sqrt;
 extern const tg_op tg__op_square;
 extern const tg_op tg__op_squeeze;
 extern const tg_op tg__op_stack;
+extern const tg_op tg__op_std;
 extern const tg_op tg__op_stop_gradient;
 extern const tg_op tg__op_sub;
 extern const tg_op tg__op_sum;
@@ -94,6 +101,7 @@ extern const tg_op tg__op_transpose;
 extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
 extern const tg_op tg__op_unsqueeze;
+extern const tg_op tg__op_var;
 extern const tg_op tg__op_where;
 extern const tg_op tg__op_xor;
 
@@ -103,12 +111,15 @@ const tg_op *const tg__op_list[] = {
     &tg__op_accumulate,
     &tg__op_add,
     &tg__op_add_n,
+    &tg__op_all,
     &tg__op_along_last,
     &tg__op_along_sum,
     &tg__op_along_take,
     &tg__op_and,
+    &tg__op_any,
     &tg__op_arange,
     &tg__op_argmax,
+    &tg__op_argmin,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
     &tg__op_cast_bool,
@@ -144,6 +155,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_log,
     &tg__op_log1p,
     &tg__op_log_softmax,
+    &tg__op_logsumexp,
     &tg__op_lt,
     &tg__op_matmul,
     &tg__op_max,
@@ -158,6 +170,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_mul,
     &tg__op_ne,
     &tg__op_neg,
+    &tg__op_norm,
     &tg__op_normal,
     &tg__op_not,
     &tg__op_one_hot,
@@ -165,6 +178,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_pad,
     &tg__op_permute,
     &tg__op_pow,
+    &tg__op_prod,
     &tg__op_reciprocal,
     &tg__op_relu,
     &tg__op_reshape,
@@ -181,6 +195,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_square,
     &tg__op_squeeze,
     &tg__op_stack,
+    &tg__op_std,
     &tg__op_stop_gradient,
     &tg__op_sub,
     &tg__op_sum,
@@ -190,6 +205,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_unfold,
     &tg__op_uniform,
     &tg__op_unsqueeze,
+    &tg__op_var,
     &tg__op_where,
     &tg__op_xor,
     NULL,

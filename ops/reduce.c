@@ -1,7 +1,7 @@
 /* Reductions */
-#include "ops/op_file.h"
+#include "ops/reduce.h"
 
-static const tg_field fold_fields[] = {
+const tg_field tg__fold_fields[] = {
     {"axes", TG_FIELD_AXES, offsetof(tg_fold_attr, axes)},
     {"keepdims", TG_FIELD_INT, offsetof(tg_fold_attr, keepdims)},
     {NULL, TG_FIELD_INT, 0},
@@ -16,7 +16,7 @@ static bool is_reduced(const tg_axes *axes, int axis) {
 }
 
 /* Ascending and not negative; false (and nothing changed) if an axis is out of range or stands twice. */
-static bool normalise(tg_axes *axes, int rank) {
+bool tg__normalise_axes(tg_axes *axes, int rank) {
     tg_axes sorted = {0, {0}};
     bool seen[TG_MAX_RANK] = {false};
     if (axes->n > TG_MAX_RANK) return false;
@@ -31,13 +31,13 @@ static bool normalise(tg_axes *axes, int rank) {
     return true;
 }
 
-static tg_fold_attr fold_attr(tg_tensor x, tg_axes axes, bool keepdims) {
+tg_fold_attr tg__fold_attr_of(tg_tensor x, tg_axes axes, bool keepdims) {
     tg_fold_attr attr = {axes, keepdims};
-    normalise(&attr.axes, tg_shape_of(x).rank);
+    tg__normalise_axes(&attr.axes, tg_shape_of(x).rank);
     return attr;
 }
 
-static tg_shape reduced_shape(const tg_shape *s, const tg_axes *axes, bool keepdims) {
+tg_shape tg__reduced_shape(const tg_shape *s, const tg_axes *axes, bool keepdims) {
     tg_shape out = {0, {0}};
     for (int i = 0; i < s->rank; i++) {
         bool reduced = is_reduced(axes, i);
@@ -46,24 +46,24 @@ static tg_shape reduced_shape(const tg_shape *s, const tg_axes *axes, bool keepd
     return out;
 }
 
-static tg_status fold_infer(tg_infer *f) {
+tg_status tg__fold_infer(tg_infer *f) {
     const tg_fold_attr *attr = f->attr;
     const tg_shape *s = f->in_shape[0];
     tg_axes axes = attr->axes;
-    if (!normalise(&axes, s->rank)) return tg_infer_fail(f, TG_EARG, "the axes are out of range or stand twice");
+    if (!tg__normalise_axes(&axes, s->rank)) return tg_infer_fail(f, TG_EARG, "the axes are out of range or stand twice");
     if (memcmp(&axes, &attr->axes, sizeof axes)) return tg_infer_fail(f, TG_EARG, "the axes are not ascending, or negative");
     if (f->in_dtype[0] == TG_U8 || f->in_dtype[0] == TG_BOOL)
         return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32, f64, i32 or i64: convert with tg_cast");
-    f->shape[0] = reduced_shape(s, &axes, attr->keepdims != 0);
+    f->shape[0] = tg__reduced_shape(s, &axes, attr->keepdims != 0);
     f->dtype[0] = f->in_dtype[0];
     return TG_OK;
 }
 
-static tg_status filled_infer(tg_infer *f, const char *what) {
-    tg_status s = fold_infer(f);
+tg_status tg__filled_infer(tg_infer *f, const char *what) {
+    tg_status s = tg__fold_infer(f);
     const tg_fold_attr *attr = f->attr;
     tg_axes axes = attr->axes;
-    if (s || !normalise(&axes, f->in_shape[0]->rank)) return s;
+    if (s || !tg__normalise_axes(&axes, f->in_shape[0]->rank)) return s;
     for (int i = 0; i < axes.n; i++)
         if (f->in_shape[0]->dims[axes.axis[i]] == 0)
             return tg_infer_fail(f, TG_ESHAPE, "the %s of no elements (axis %d)", what, (int)axes.axis[i]);
@@ -71,9 +71,9 @@ static tg_status filled_infer(tg_infer *f, const char *what) {
 }
 
 /* A reduced tensor (or its cotangent) with the shape that broadcasts to x. */
-static tg_tensor with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *attr) {
+tg_tensor tg__with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *attr) {
     tg_shape s = tg_shape_of(x);
-    return attr->keepdims ? y : tg_reshape(y, reduced_shape(&s, &attr->axes, true));
+    return attr->keepdims ? y : tg_reshape(y, tg__reduced_shape(&s, &attr->axes, true));
 }
 
 /* ------------------------------------------------------------------ the kernel
@@ -255,46 +255,28 @@ static tg_status fold_ref(tg_kernel_args *k, double start, double (*f)(double a,
 
 #define FOLD(op_name, formula_)                                                                                        \
     .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 1, .max_in = 1,                          \
-    .attr_size = sizeof(tg_fold_attr), .fields = fold_fields, .infer = op_name##_infer, .vjp = op_name##_vjp,         \
-    .kernel = op_name##_kernel, .scratch = fold_scratch, .ref = op_name##_ref, .flops = reads_all
+    .attr_size = sizeof(tg_fold_attr), .fields = tg__fold_fields, .infer = op_name##_infer, .kernel = op_name##_kernel, \
+    .scratch = fold_scratch, .ref = op_name##_ref, .flops = tg__reads_all
 
-static double reads_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
+double tg__reads_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
     (void)n_in, (void)out, (void)attr;
     return (double)tg_shape_numel(in[0]);
 }
 
-#define AXES(keep, ...) .attr = &(const tg_fold_attr){SET(__VA_ARGS__), keep}
-#define SET(...) {(int32_t)(sizeof((int32_t[]){0, __VA_ARGS__}) / sizeof(int32_t) - 1), {__VA_ARGS__ + 0}}
-
-#define FOLD_SAMPLES(...)                                                                                              \
-    SAMPLE("rows", INPUTS({.kind = 'f', .shape = DIMS(3, 37), __VA_ARGS__}), AXES(0, 1)),                              \
-    SAMPLE("columns", INPUTS({.kind = 'f', .shape = DIMS(5, 7), __VA_ARGS__}), AXES(0, 0)),                            \
-    SAMPLE("the middle", INPUTS({.kind = 'f', .shape = DIMS(2, 5, 3), __VA_ARGS__}), AXES(1, 1)),                      \
-    SAMPLE("first and last", INPUTS({.kind = 'f', .shape = DIMS(3, 4, 2), __VA_ARGS__}), AXES(0, 0, 2)),               \
-    SAMPLE("everything", INPUTS({.kind = 'f', .shape = DIMS(3, 4), __VA_ARGS__}), AXES(0, 0, 1)),                      \
-    SAMPLE("everything, dimensions kept", INPUTS({.kind = 'f', .shape = DIMS(2, 1, 4), __VA_ARGS__}), AXES(1, 0, 1, 2)), \
-    SAMPLE("no axis", INPUTS({.kind = 'f', .shape = DIMS(3, 4), __VA_ARGS__}), AXES(0, )),                             \
-    SAMPLE("rank 0", INPUTS({.kind = 'f', .shape = DIMS(), __VA_ARGS__}), AXES(0, )),                                  \
-    SAMPLE("no result", INPUTS({.kind = 'f', .shape = DIMS(0, 3), __VA_ARGS__}), AXES(0, 1))
-#define FOLD_BADS                                                                                                      \
-    BAD("axis too large", TG_EARG, "out of range", INPUTS(IN('f', (3, 4))), AXES(0, 2)),                               \
-    BAD("an axis twice", TG_EARG, "stand twice", INPUTS(IN('f', (3, 4))), AXES(0, 1, 1)),                              \
-    BAD("bool", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3, 4))), AXES(0, 1)),                                            \
-    BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3))), AXES(0, 0))
-
 /* ------------------------------------------------------------------ sum */
 
-static tg_status sum_infer(tg_infer *f) { return fold_infer(f); }
+static tg_status sum_infer(tg_infer *f) { return tg__fold_infer(f); }
 static tg_status sum_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__SUM); }
 static double plus(double a, double b) { return a + b; }
 static tg_status sum_ref(tg_kernel_args *k) { return fold_ref(k, 0, plus); }
 
 static void sum_vjp(tg_vjp_args *v) {
-    tg_vjp_give(v, 0, tg_expand(with_kept_dims(v->g[0], v->in[0], v->attr), tg_shape_of(v->in[0])));
+    tg_vjp_give(v, 0, tg_expand(tg__with_kept_dims(v->g[0], v->in[0], v->attr), tg_shape_of(v->in[0])));
 }
 
 const tg_op tg__op_sum = {
     FOLD(sum, "y = sum of x over the axes"),
+    .vjp = sum_vjp,
     .fold = TG_FOLD_SUM,
     SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2),
             SAMPLE("several leaves", INPUTS(IN('f', (2, 2500))), AXES(0, 1)),
@@ -311,7 +293,7 @@ const tg_op tg__op_sum = {
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
 TG_API(tg_tensor, tg_sum, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
-    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    tg_fold_attr attr = tg__fold_attr_of(x, axes, keepdims);
     return tg_apply_at(site, NULL, &tg__op_sum, &attr, &x, 1);
 }
 
@@ -325,12 +307,71 @@ tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
     return tg_reshape(tg_sum(x, axes, false), *shape);
 }
 
+/* ------------------------------------------------------------------ prod */
+
+static tg_status prod_infer(tg_infer *f) { return tg__fold_infer(f); }
+static tg_status prod_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__PROD); }
+static double times(double a, double b) { return a * b; }
+static tg_status prod_ref(tg_kernel_args *k) { return fold_ref(k, 1, times); }
+
+/* The product of the last axis, half by half. Differentiated, it multiplies each element's cotangent by the product of all
+ * others without a division: exact where elements are 0, at any order. */
+static tg_tensor product_of_rows(tg_tensor y) {
+    int last = tg_shape_of(y).rank - 1;
+    tg_tensor odd = {0};
+    for (int64_t n = tg_shape_of(y).dims[last]; n > 1; n /= 2) {
+        tg_tensor rest = tg_slice(y, last, n - 1, n, 1);
+        if (n % 2) odd = odd.owner ? tg_mul(odd, rest) : rest;
+        y = tg_mul(tg_slice(y, last, 0, n / 2, 1), tg_slice(y, last, n / 2, n / 2 * 2, 1));
+    }
+    return odd.owner ? tg_mul(y, odd) : y;
+}
+
+static tg_tensor prod_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {
+    (void)t, (void)n_in;
+    const tg_fold_attr *fold = attr;
+    tg_shape s = tg_shape_of(in[0]), rows = tg__reduced_shape(&s, &fold->axes, false);
+    tg_shape y = tg__reduced_shape(&s, &fold->axes, fold->keepdims != 0);
+    if (!fold->axes.n) return in[0];
+    tg_axes order = {0, {0}};
+    int64_t n = 1;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < s.rank; i++)
+            if (is_reduced(&fold->axes, i) == (pass == 1)) order.axis[order.n++] = i;
+    for (int i = 0; i < fold->axes.n; i++) n *= s.dims[fold->axes.axis[i]];
+    if (n == 0) return tg_add(tg_sum(in[0], fold->axes, fold->keepdims != 0), tg__one_like(in[0]));
+    rows.dims[rows.rank++] = n;
+    return tg_reshape(product_of_rows(tg_reshape(tg_permute(in[0], order), rows)), y);
+}
+
+const tg_op tg__op_prod = {
+    FOLD(prod, "y = product of x over the axes"),
+    .fold = TG_FOLD_PROD,
+    .define = prod_define,
+    SAMPLES(FOLD_SAMPLES(.lo = 0.5, .hi = 1.5), SAMPLE("with signs", INPUTS(IN('f', (3, 5))), AXES(0, 1)),
+            SAMPLE("several leaves", INPUTS(IN('f', (2, 1500), .lo = 0.99, .hi = 1.01)), AXES(0, 1)),
+            SAMPLE("nothing", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
+    BADS(FOLD_BADS),
+};
+
+/*| tg_prod: the product over axes, in a fixed order: bits do not depend on threads or layout. The product of nothing is 1.
+ *    y = product of x over the axes
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = g (product of the other elements): exact where elements are 0, at any order
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_prod, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
+    tg_fold_attr attr = tg__fold_attr_of(x, axes, keepdims);
+    return tg_apply_at(site, NULL, &tg__op_prod, &attr, &x, 1);
+}
+
 /* ------------------------------------------------------------------ mean */
 
 static tg_status mean_infer(tg_infer *f) {
     if (!tg_dtype_is_float(f->in_dtype[0]))
         return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64: convert with tg_cast");
-    return filled_infer(f, "mean");
+    return tg__filled_infer(f, "mean");
 }
 
 static tg_tensor mean_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {
@@ -349,7 +390,7 @@ const tg_op tg__op_mean = {
     .min_in = 1,
     .max_in = 1,
     .attr_size = sizeof(tg_fold_attr),
-    .fields = fold_fields,
+    .fields = tg__fold_fields,
     .infer = mean_infer,
     .define = mean_define,
     SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2)),
@@ -366,14 +407,14 @@ const tg_op tg__op_mean = {
  *            f64
  *  Source:   elementary */
 TG_API(tg_tensor, tg_mean, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
-    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    tg_fold_attr attr = tg__fold_attr_of(x, axes, keepdims);
     return tg_apply_at(site, NULL, &tg__op_mean, &attr, &x, 1);
 }
 
 /* ------------------------------------------------------------------ max and min */
 
-static tg_status max_infer(tg_infer *f) { return filled_infer(f, "maximum"); }
-static tg_status min_infer(tg_infer *f) { return filled_infer(f, "minimum"); }
+static tg_status max_infer(tg_infer *f) { return tg__filled_infer(f, "maximum"); }
+static tg_status min_infer(tg_infer *f) { return tg__filled_infer(f, "minimum"); }
 static tg_status max_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__MAX); }
 static tg_status min_kernel(tg_kernel_args *k) { return fold_kernel(k, TG__MIN); }
 static double larger(double a, double b) { return a > b || a != a ? a : b; }
@@ -384,16 +425,15 @@ static tg_status min_ref(tg_kernel_args *k) { return fold_ref(k, INFINITY, small
 /* The cotangent in equal parts to the elements that are equal to the result. */
 static void extreme_vjp(tg_vjp_args *v) {
     const tg_fold_attr *attr = v->attr;
-    tg_tensor x = v->in[0], y = with_kept_dims(v->out[0], x, attr), g = with_kept_dims(v->g[0], x, attr);
+    tg_tensor x = v->in[0], y = tg__with_kept_dims(v->out[0], x, attr), g = tg__with_kept_dims(v->g[0], x, attr);
     tg_tensor chosen = tg_eq(x, y), count = tg_sum(tg_cast(chosen, tg_dtype_of(x)), attr->axes, true);
     tg_vjp_give(v, 0, tg_where(chosen, tg_div(g, count), tg__zero_like(g)));
 }
-#define max_vjp extreme_vjp
-#define min_vjp extreme_vjp
 
 const tg_op tg__op_max = {
     FOLD(max, "y = largest of x over the axes"),
     .fold = TG_FOLD_MAX,
+    .vjp = extreme_vjp,
     SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2, .avoid = 0.004, .kink = 100)),
     BADS(FOLD_BADS, BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
 };
@@ -406,13 +446,14 @@ const tg_op tg__op_max = {
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
 TG_API(tg_tensor, tg_max, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
-    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    tg_fold_attr attr = tg__fold_attr_of(x, axes, keepdims);
     return tg_apply_at(site, NULL, &tg__op_max, &attr, &x, 1);
 }
 
 const tg_op tg__op_min = {
     FOLD(min, "y = smallest of x over the axes"),
     .fold = TG_FOLD_MIN,
+    .vjp = extreme_vjp,
     SAMPLES(FOLD_SAMPLES(.lo = -2, .hi = 2, .avoid = 0.004, .kink = 100)),
     BADS(FOLD_BADS, BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXES(0, 1))),
 };
@@ -425,36 +466,36 @@ const tg_op tg__op_min = {
  *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_ESHAPE if an axis has size 0; TG_EDTYPE if x is u8 or bool
  *  Source:   elementary */
 TG_API(tg_tensor, tg_min, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, keepdims)) {
-    tg_fold_attr attr = fold_attr(x, axes, keepdims);
+    tg_fold_attr attr = tg__fold_attr_of(x, axes, keepdims);
     return tg_apply_at(site, NULL, &tg__op_min, &attr, &x, 1);
 }
 
-/* ------------------------------------------------------------------ argmax */
+/* ------------------------------------------------------------------ argmax and argmin */
 
-typedef struct argmax_attr {
+typedef struct arg_attr {
     int64_t axis;
-} argmax_attr;
-static const tg_field argmax_fields[] = {{"axis", TG_FIELD_INT, offsetof(argmax_attr, axis)}, {NULL, TG_FIELD_INT, 0}};
+} arg_attr;
+static const tg_field arg_fields[] = {{"axis", TG_FIELD_INT, offsetof(arg_attr, axis)}, {NULL, TG_FIELD_INT, 0}};
 
-static tg_status argmax_infer(tg_infer *f) {
+static tg_status arg_infer(tg_infer *f) {
     const tg_shape *s = f->in_shape[0];
-    int64_t wanted = ((const argmax_attr *)f->attr)->axis;
+    int64_t wanted = ((const arg_attr *)f->attr)->axis;
     int axis = tg_infer_axis(wanted, s->rank);
     if (axis < 0) return tg_infer_fail(f, TG_EARG, "axis %lld is out of range for rank %d", (long long)wanted, s->rank);
-    if (s->dims[axis] == 0) return tg_infer_fail(f, TG_ESHAPE, "the maximum of no elements (axis %d)", axis);
-    f->shape[0] = reduced_shape(s, &(tg_axes){1, {axis}}, false);
+    if (s->dims[axis] == 0) return tg_infer_fail(f, TG_ESHAPE, "no elements (axis %d)", axis);
+    f->shape[0] = tg__reduced_shape(s, &(tg_axes){1, {axis}}, false);
     f->dtype[0] = TG_I64;
     return TG_OK;
 }
 
-typedef struct argmax_run {
+typedef struct arg_run {
     const void *x;
     int64_t *y, n, inner, strips;
     tg_dtype dtype;
-} argmax_run;
+} arg_run;
 
-/* A strip of results: the first largest element of each column; the first NaN, if there is one. */
-#define ARGMAX(T)                                                                              \
+/* A strip of results: the first of the best elements of each column; the first NaN, if there is one. */
+#define BEST(T, better)                                                                        \
     {                                                                                          \
         const T *x = (const T *)r->x + outer * r->n * r->inner + column;                       \
         T top[STRIP];                                                                          \
@@ -465,7 +506,7 @@ typedef struct argmax_run {
         for (int64_t j = 1; j < r->n; j++)                                                     \
             for (int64_t c = 0; c < width; c++) {                                              \
                 T a = x[j * r->inner + c];                                                     \
-                if (a > top[c] || (a != a && top[c] == top[c])) {                              \
+                if (a better top[c] || (a != a && top[c] == top[c])) {                         \
                     top[c] = a;                                                                \
                     y[c] = j;                                                                  \
                 }                                                                              \
@@ -473,69 +514,84 @@ typedef struct argmax_run {
     }                                                                                          \
     break
 
-static void argmax_piece(int64_t begin, int64_t end, void *ctx) {
-    const argmax_run *r = ctx;
-    for (int64_t task = begin; task < end; task++) {
-        int64_t outer = task / r->strips, column = task % r->strips * STRIP;
-        int64_t width = r->inner - column < STRIP ? r->inner - column : STRIP, *y = r->y + outer * r->inner + column;
-        switch (r->dtype) {
-        case TG_F32: ARGMAX(float);
-        case TG_F64: ARGMAX(double);
-        case TG_I32: ARGMAX(int32_t);
-        case TG_I64: ARGMAX(int64_t);
-        default: ARGMAX(uint8_t);
-        }
+#define PIECE(name, better)                                                                                    \
+    static void name(int64_t begin, int64_t end, void *ctx) {                                                  \
+        const arg_run *r = ctx;                                                                                \
+        for (int64_t task = begin; task < end; task++) {                                                       \
+            int64_t outer = task / r->strips, column = task % r->strips * STRIP;                               \
+            int64_t width = r->inner - column < STRIP ? r->inner - column : STRIP;                             \
+            int64_t *y = r->y + outer * r->inner + column;                                                     \
+            switch (r->dtype) {                                                                                \
+            case TG_F32: BEST(float, better);                                                                  \
+            case TG_F64: BEST(double, better);                                                                 \
+            case TG_I32: BEST(int32_t, better);                                                                \
+            case TG_I64: BEST(int64_t, better);                                                                \
+            default: BEST(uint8_t, better);                                                                    \
+            }                                                                                                  \
+        }                                                                                                      \
     }
-}
+PIECE(argmax_piece, >)
+PIECE(argmin_piece, <)
 
-static tg_status argmax_kernel(tg_kernel_args *k) {
+static tg_status arg_kernel(tg_kernel_args *k, void (*piece)(int64_t begin, int64_t end, void *ctx)) {
     const tg_operand *x = &k->in[0];
-    int axis = tg_infer_axis(((const argmax_attr *)k->attr)->axis, x->shape->rank);
-    argmax_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), 0, x->dtype};
+    int axis = tg_infer_axis(((const arg_attr *)k->attr)->axis, x->shape->rank);
+    arg_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), 0, x->dtype};
     if (!k->out[0].numel) return TG_OK;
     r.strips = (r.inner + STRIP - 1) / STRIP;
     int64_t strips = tg__extent(x->shape, 0, axis) * r.strips;
-    tg_parallel(k->threads, strips, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, argmax_piece, &r);
+    tg_parallel(k->threads, strips, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, piece, &r);
     return TG_OK;
 }
 
-static tg_status argmax_ref(tg_kernel_args *k) {
+static tg_status argmax_kernel(tg_kernel_args *k) { return arg_kernel(k, argmax_piece); }
+static tg_status argmin_kernel(tg_kernel_args *k) { return arg_kernel(k, argmin_piece); }
+
+static tg_status arg_ref(tg_kernel_args *k, double sign) {
     const tg_operand *x = &k->in[0];
-    int axis = tg_infer_axis(((const argmax_attr *)k->attr)->axis, x->shape->rank);
+    int axis = tg_infer_axis(((const arg_attr *)k->attr)->axis, x->shape->rank);
     int64_t n = x->shape->dims[axis], inner = tg__extent(x->shape, axis + 1, x->shape->rank);
     for (int64_t i = 0; i < k->out[0].numel; i++) {
         const double *first = (const double *)x->data + i / inner * n * inner + i % inner;
         int64_t *best = (int64_t *)k->out[0].data + i;
         *best = 0;
         for (int64_t j = 1; j < n; j++)
-            if (first[j * inner] > first[*best * inner]) *best = j;
+            if (sign * first[j * inner] > sign * first[*best * inner]) *best = j;
     }
     return TG_OK;
 }
 
-#define AXIS(n) .attr = &(const argmax_attr){n}
+static tg_status argmax_ref(tg_kernel_args *k) { return arg_ref(k, 1); }
+static tg_status argmin_ref(tg_kernel_args *k) { return arg_ref(k, -1); }
+
+#define AXIS(n) .attr = &(const arg_attr){n}
+
+#define ARG(op_name, formula_)                                                                                 \
+    .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 1, .max_in = 1, .flags = TG_OP_CUT, \
+    .attr_size = sizeof(arg_attr), .fields = arg_fields, .infer = arg_infer, .kernel = op_name##_kernel,       \
+    .ref = op_name##_ref, .flops = tg__reads_all
+#define APART(...) INPUTS({.kind = 'c', .shape = DIMS(__VA_ARGS__), .avoid = 0.01, .kink = 100})
+#define ARG_SAMPLES                                                                                            \
+    SAMPLES(SAMPLE("rows", APART(5, 7), AXIS(1)), SAMPLE("columns", APART(5, 7), AXIS(0)),                     \
+            SAMPLE("the middle", APART(2, 5, 3), AXIS(-2)), SAMPLE("a vector", APART(40), AXIS(0)),            \
+            SAMPLE("no result", INPUTS(IN('c', (0, 3))), AXIS(1)))
+#define ARG_BADS                                                                                               \
+    BADS(BAD("axis too large", TG_EARG, "axis 2", INPUTS(IN('f', (3, 4))), AXIS(2)),                           \
+         BAD("axis too small", TG_EARG, "axis -3", INPUTS(IN('f', (3, 4))), AXIS(-3)),                         \
+         BAD("rank 0", TG_EARG, "rank 0", INPUTS(IN('f', ())), AXIS(0)),                                       \
+         BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXIS(1)),                           \
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3))), AXIS(0)))
+
+static tg_tensor arg(const char *site, const tg_op *op, tg_tensor x, int64_t axis) {
+    int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
+    arg_attr attr = {normal < 0 ? axis : normal};
+    return tg_apply_at(site, NULL, op, &attr, &x, 1);
+}
 
 const tg_op tg__op_argmax = {
-    .name = "argmax",
-    .formula = "y = position of the first largest element of x along the axis",
-    .source = "elementary",
-    .min_in = 1,
-    .max_in = 1,
-    .flags = TG_OP_CUT,
-    .attr_size = sizeof(argmax_attr),
-    .fields = argmax_fields,
-    .infer = argmax_infer,
-    .kernel = argmax_kernel,
-    .ref = argmax_ref,
-    .flops = reads_all,
-    SAMPLES(SAMPLE("rows", INPUTS({.kind = 'c', .shape = DIMS(5, 7), .avoid = 0.01, .kink = 100}), AXIS(1)),
-            SAMPLE("columns", INPUTS({.kind = 'c', .shape = DIMS(5, 7), .avoid = 0.01, .kink = 100}), AXIS(0)),
-            SAMPLE("the middle", INPUTS({.kind = 'c', .shape = DIMS(2, 5, 3), .avoid = 0.01, .kink = 100}), AXIS(-2)),
-            SAMPLE("a vector", INPUTS({.kind = 'c', .shape = DIMS(40), .avoid = 0.01, .kink = 100}), AXIS(0)),
-            SAMPLE("no result", INPUTS(IN('c', (0, 3))), AXIS(1))),
-    BADS(BAD("axis too large", TG_EARG, "axis 2", INPUTS(IN('f', (3, 4))), AXIS(2)),
-         BAD("rank 0", TG_EARG, "rank 0", INPUTS(IN('f', ())), AXIS(0)),
-         BAD("nothing", TG_ESHAPE, "no elements", INPUTS(IN('f', (3, 0))), AXIS(1))),
+    ARG(argmax, "y = position of the first largest element of x along the axis"),
+    ARG_SAMPLES,
+    ARG_BADS,
 };
 
 /*| tg_argmax: where the largest element along an axis is: the lowest position of several, the first NaN if there is one.
@@ -546,7 +602,22 @@ const tg_op tg__op_argmax = {
  *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
  *  Source:   elementary */
 TG_API(tg_tensor, tg_argmax, (tg_tensor x, int64_t axis), (x, axis)) {
-    int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
-    argmax_attr attr = {normal < 0 ? axis : normal};
-    return tg_apply_at(site, NULL, &tg__op_argmax, &attr, &x, 1);
+    return arg(site, &tg__op_argmax, x, axis);
+}
+
+const tg_op tg__op_argmin = {
+    ARG(argmin, "y = position of the first smallest element of x along the axis"),
+    ARG_SAMPLES,
+    ARG_BADS,
+};
+
+/*| tg_argmin: where the smallest element along an axis is: the lowest position of several, the first NaN if there is one.
+ *    y = position of the first smallest element of x along the axis
+ *  Shapes:   x (any, the axis not of size 0) -> y without the axis
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_argmin, (tg_tensor x, int64_t axis), (x, axis)) {
+    return arg(site, &tg__op_argmin, x, axis);
 }

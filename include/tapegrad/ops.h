@@ -567,6 +567,53 @@ TG_SITED(tg_tensor, tg_arange, tg_tape *t, int64_t n, tg_dtype dtype);
 TG_SITED(tg_tensor, tg_matmul, tg_tensor a, tg_tensor b);
 #define tg_matmul(...) tg_matmul_at(TG_HERE, __VA_ARGS__)
 
+/* tg_var: the variance over axes: in two passes, so that a large mean costs no digits. The correction is 0 for that of the
+ *  elements, 1 for an unbiased estimate from a sample (Bessel).
+ *    y = (sum of (x - mean of x)^2 over the axes) / (elements - correction)
+ *  Shapes:   x (any, more than `correction` elements in the axes) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g 2 (x - mean) / (elements - correction)
+ *  Errors:   TG_EARG if an axis is out of range or stands twice, or correction < 0; TG_ESHAPE if there are not more than
+ *            `correction` elements; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_var, tg_tensor x, tg_axes axes, int64_t correction, bool keepdims);
+#define tg_var(...) tg_var_at(TG_HERE, __VA_ARGS__)
+
+/* tg_std: the standard deviation over axes: the root of tg_var.
+ *    y = square root of (sum of (x - mean of x)^2 over the axes) / (elements - correction)
+ *  Shapes:   x (any, more than `correction` elements in the axes) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g (x - mean) / (y (elements - correction)); 0 where y is 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice, or correction < 0; TG_ESHAPE if there are not more than
+ *            `correction` elements; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_std, tg_tensor x, tg_axes axes, int64_t correction, bool keepdims);
+#define tg_std(...) tg_std_at(TG_HERE, __VA_ARGS__)
+
+/* tg_norm: the p-norm over axes: p = 2 is the length, 1 the sum of absolute values, INFINITY the largest of them, -INFINITY
+ *  the smallest, 0 the number of elements that are not 0. Any other p > 0 is data: a new one makes no new plan. Squares may
+ *  overflow: there is no scaling.
+ *    y = (sum of |x|^p over the axes)^(1/p)
+ *  Shapes:   x (any; for p infinite the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g |x|^(p-1) sign(x) / y^(p-1); 0 at elements that are 0, also where all are; for p infinite in equal parts to
+ *            the elements that are the result; none flows for p = 0
+ *  Errors:   TG_EARG if an axis is out of range or stands twice, or p is negative and finite, or a NaN; TG_ESHAPE for
+ *            p infinite if an axis has size 0; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_norm, tg_tensor x, double p, tg_axes axes, bool keepdims);
+#define tg_norm(...) tg_norm_at(TG_HERE, __VA_ARGS__)
+
+/* tg_logsumexp: the logarithm of the sum of exponentials over axes; no overflow. Of nothing, or of -infinities: -infinity.
+ *    y = log(sum of e^x over the axes)
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g e^(x - y); 0 where all elements are -infinity
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_logsumexp, tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_logsumexp(...) tg_logsumexp_at(TG_HERE, __VA_ARGS__)
+
 /* tg_pad: adds p.before[i] and p.after[i] elements at the ends of axis i. TG_PAD_CONSTANT, the default, adds p.value (0 by
  *  default); TG_PAD_REFLECT mirrors x at its first and last element, without repeating those; TG_PAD_REPLICATE repeats them;
  *  TG_PAD_CIRCULAR goes on at the other end. The value is data: a new one makes no new plan, but for 0.
@@ -686,6 +733,16 @@ TG_SITED(tg_tensor, tg_dropout, tg_tensor x, double p);
 TG_SITED(tg_tensor, tg_sum, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_sum(...) tg_sum_at(TG_HERE, __VA_ARGS__)
 
+/* tg_prod: the product over axes, in a fixed order: bits do not depend on threads or layout. The product of nothing is 1.
+ *    y = product of x over the axes
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx = g (product of the other elements): exact where elements are 0, at any order
+ *  Errors:   TG_EARG if an axis is out of range or stands twice; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_prod, tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_prod(...) tg_prod_at(TG_HERE, __VA_ARGS__)
+
 /* tg_mean: the mean over axes.
  *    y = (sum of x over the axes) / (elements in the sum)
  *  Shapes:   x (any, the axes not of size 0) -> y without the axes, or with size 1 there if keepdims
@@ -726,6 +783,16 @@ TG_SITED(tg_tensor, tg_min, tg_tensor x, tg_axes axes, bool keepdims);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 #define tg_argmax(...) tg_argmax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argmin: where the smallest element along an axis is: the lowest position of several, the first NaN if there is one.
+ *    y = position of the first smallest element of x along the axis
+ *  Shapes:   x (any, the axis not of size 0) -> y without the axis
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_argmin, tg_tensor x, int64_t axis);
+#define tg_argmin(...) tg_argmin_at(TG_HERE, __VA_ARGS__)
 
 /* tg_take_along_axis: takes one element for each element of index, from its own line along the axis: the values that belong
  *  to tg_argsort or tg_argmax.
@@ -866,6 +933,26 @@ TG_SITED(tg_tensor, tg_cross_entropy_each, tg_tensor logits, tg_tensor labels);
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_SITED(tg_tensor, tg_cross_entropy, tg_tensor logits, tg_tensor labels);
 #define tg_cross_entropy(...) tg_cross_entropy_at(TG_HERE, __VA_ARGS__)
+
+/* tg_any: whether an element over axes is true, or not 0; a NaN is not 0. Of nothing: false.
+ *    y = whether an element of x is not 0
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   every dtype -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if an axis is out of range or stands twice
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_any, tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_any(...) tg_any_at(TG_HERE, __VA_ARGS__)
+
+/* tg_all: whether all elements over axes are true, or not 0; a NaN is not 0. Of nothing: true.
+ *    y = whether no element of x is 0
+ *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
+ *  Dtypes:   every dtype -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if an axis is out of range or stands twice
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_all, tg_tensor x, tg_axes axes, bool keepdims);
+#define tg_all(...) tg_all_at(TG_HERE, __VA_ARGS__)
 
 /* tg_reshape: the same elements, in row-major order, in another shape. One dimension may be -1: what is left.
  *    y = the elements of x, in order, in another shape
