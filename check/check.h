@@ -131,9 +131,36 @@ bool tg__same_bits(tg__check *c, const tg__array *a, const tg__array *b, const c
 bool tg__same_results(tg__check *c, const tg__result *a, const tg__result *b, const char *how);
 /* Largest difference of b from a, relative to a's elements, or those smaller than `floor` times the largest to that. */
 double tg__relative_error(const tg__array *a, const tg__array *b, double floor, int64_t *where);
-/* What may be wrong with an array that should be `right`: "", or ": wrong sign?" and the like. */
-const char *tg__diagnose(tg__check *c, const double *got, const double *right, const tg_shape *shape);
+/* What may be wrong with an array that should be `right`: "", or ": wrong sign?" and the like, of up to TG__DIAGNOSIS bytes. */
+#define TG__DIAGNOSIS 160
+void tg__diagnose(char *text, const double *got, const double *right, const tg_shape *shape);
 char *tg__element_text(const tg_shape *s, int64_t i, char *buf, size_t size); /* "element (0, 2)" */
+
+/* ------------------------------------------------------------------ measured slopes (difference.c) */
+
+/* A number as a function of h: change gives f(to) - f(from), and how far it moved after rounding; NaN ends the search. */
+typedef struct tg__path {
+    double (*change)(const struct tg__path *p, double from, double to, double *moved);
+    void *user;
+    double step; /* the largest |h| */
+} tg__path;
+
+typedef struct tg__slope {
+    double value, error; /* the error as the quotients show it; NAN and INFINITY: they never settle */
+    double step;         /* where they did */
+} tg__slope;
+
+typedef struct tg__corner {
+    tg__slope left, right; /* one-sided */
+    bool is_kink;          /* they differ, by more than their errors */
+} tg__corner;
+
+tg__slope tg__slope_along(const tg__path *p);
+tg__corner tg__corner_at(const tg__path *p);
+/* Rounding in a slope: a few units of the last place of the summed sizes, over the step. */
+double tg__slope_noise(double summed_size, double h);
+/* The difference relative to the larger of both and `floor`. */
+double tg__slope_error(double analytic, double numeric, double floor);
 
 /* ------------------------------------------------------------------ the parts of the battery */
 

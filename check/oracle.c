@@ -21,7 +21,8 @@ static void compare(tg__check *c, const tg__array *got, const tg__array *want, d
         a[i] = tg__array_get(got, i);
         b[i] = tg__array_get(want, i);
     }
-    const char *why = a && b ? tg__diagnose(c, a, b, &got->shape) : "";
+    char why[TG__DIAGNOSIS] = "";
+    if (a && b) tg__diagnose(why, a, b, &got->shape);
     tg__verdict(c, false, "%s is %.12g, %s says %.12g%s", tg__element_text(&got->shape, at, text, sizeof text),
                 tg__array_get(got, at), what, tg__array_get(want, at), why);
 }

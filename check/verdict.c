@@ -151,20 +151,27 @@ static bool is_shifted(const double *got, const double *right, int64_t n, double
     return n > 1 && i == n;
 }
 
-const char *tg__diagnose(tg__check *c, const double *got, const double *right, const tg_shape *s) {
+static void say(char *text, const char *what) { snprintf(text, TG__DIAGNOSIS, "%s", what); }
+
+void tg__diagnose(char *text, const double *got, const double *right, const tg_shape *s) {
     int64_t n = tg_shape_numel(s);
     double size = largest_of(right, n), factor = 0;
+    say(text, "");
     for (int64_t i = 0; i < n; i++)
-        if (!isfinite(got[i])) return ": not finite";
-    if (size == 0) return ": should be zero";
-    if (largest_of(got, n) <= 1e-9 * size) return ": nothing arrives: a term is missing, or the gradient is cut?";
-    if (is_multiple(got, right, n, size, &factor)) {
-        if (near(factor, -1, 1)) return ": wrong sign?";
-        char *text = tg__check_take(c, 48);
-        if (text) snprintf(text, 48, n > 1 ? ": a constant factor of %g?" : ": %g times too large?", factor);
-        return text ? text : "";
-    }
-    if (is_transposed(got, right, s, size)) return ": transposed?";
-    if (is_shifted(got, right, n, size)) return ": a wrong index? The values are at other places";
-    return "";
+        if (!isfinite(got[i])) {
+            say(text, ": not finite");
+            return;
+        }
+    if (size == 0)
+        say(text, ": should be zero");
+    else if (largest_of(got, n) <= 1e-9 * size)
+        say(text, ": nothing arrives: a term is missing, or the gradient is cut?");
+    else if (is_multiple(got, right, n, size, &factor) && near(factor, -1, 1))
+        say(text, ": wrong sign?");
+    else if (is_multiple(got, right, n, size, &factor))
+        snprintf(text, TG__DIAGNOSIS, n > 1 ? ": a constant factor of %g?" : ": %g times too large?", factor);
+    else if (is_transposed(got, right, s, size))
+        say(text, ": transposed?");
+    else if (is_shifted(got, right, n, size))
+        say(text, ": a wrong index? The values are at other places");
 }
