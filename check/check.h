@@ -157,6 +157,7 @@ typedef struct tg__corner {
 
 tg__slope tg__slope_along(const tg__path *p);
 tg__corner tg__corner_at(const tg__path *p);
+bool tg__may_be_kink(const tg__path *p, const tg__slope *s); /* quick: whether tg__corner_at is worth its time */
 /* Rounding in a slope: a few units of the last place of the summed sizes, over the step. */
 double tg__slope_noise(double summed_size, double h);
 /* The difference relative to the larger of both and `floor`. */

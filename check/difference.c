@@ -49,6 +49,13 @@ static tg__slope from_starts(const tg__path *p, side s) {
 
 tg__slope tg__slope_along(const tg__path *p) { return from_starts(p, CENTRAL); }
 
+/* Next to a point where f is smooth, the difference of both sides shrinks with the step. */
+bool tg__may_be_kink(const tg__path *p, const tg__slope *s) {
+    double h = s->step, left = quotient(p, LEFT, h), right = quotient(p, RIGHT, h), jump = fabs(right - left);
+    if (isnan(jump) || !(jump > CORNER * fmax(fabs(left), fabs(right)))) return isnan(jump);
+    return fabs(quotient(p, RIGHT, h / 2) - quotient(p, LEFT, h / 2)) > 0.75 * jump;
+}
+
 tg__corner tg__corner_at(const tg__path *p) {
     tg__corner c = {from_starts(p, LEFT), from_starts(p, RIGHT), false};
     double size = fmax(fabs(c.left.value), fabs(c.right.value)), jump = fabs(c.left.value - c.right.value);

@@ -1,7 +1,8 @@
 /* tapegrad: automatic differentiation for C. This header brings in the whole public API.
  *
  * Read it in this order: core.h (tapes, tensors, errors, running), ops.h (every op; generated from ops/), model.h
- * (parameters and layers), optim.h (optimizers), io.h (files), graph.h (pictures), op.h (writing your own op). */
+ * (parameters and layers), optim.h (optimizers), io.h (files), graph.h (pictures), op.h (writing your own op), check.h
+ * (checking derivatives). */
 #ifndef TAPEGRAD_H
 #define TAPEGRAD_H
 
@@ -12,5 +13,6 @@
 #include "tapegrad/io.h"
 #include "tapegrad/graph.h"
 #include "tapegrad/op.h"
+#include "tapegrad/check.h"
 
 #endif
