@@ -42,8 +42,10 @@ extern const tg_op tg__op_fence;
 extern const tg_op tg__op_fold;
 extern const tg_op tg__op_gather;
 extern const tg_op tg__op_gather_grad;
+extern const tg_op tg__op_gaussian_nll;
 extern const tg_op tg__op_ge;
 extern const tg_op tg__op_gt;
+extern const tg_op tg__op_huber;
 extern const tg_op tg__op_identity;
 extern const tg_op tg__op_isfinite;
 extern const tg_op tg__op_isnan;
@@ -53,6 +55,7 @@ extern const tg_op tg__op_log1p;
 extern const tg_op tg__op_log_softmax;
 extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
+extern const tg_op tg__op_mae;
 extern const tg_op tg__op_matmul;
 extern const tg_op tg__op_max;
 extern const tg_op tg__op_max_pool;
@@ -73,6 +76,7 @@ extern const tg_op tg__op_one_hot;
 extern const tg_op tg__op_or;
 extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
+extern const tg_op tg__op_poisson_nll;
 extern const tg_op tg__op_pow;
 extern const tg_op tg__op_prod;
 extern const tg_op tg__op_reciprocal;
@@ -85,6 +89,7 @@ extern const tg_op tg__op_sigmoid;
 extern const tg_op tg__op_sign;
 extern const tg_op tg__op_sin;
 extern const tg_op tg__op_slice;
+extern const tg_op tg__op_smooth_l1;
 extern const tg_op tg__op_softmax;
 extern const tg_op tg__op_softplus;
 extern const tg_op tg__op_sqrt;
@@ -146,8 +151,10 @@ const tg_op *const tg__op_list[] = {
     &tg__op_fold,
     &tg__op_gather,
     &tg__op_gather_grad,
+    &tg__op_gaussian_nll,
     &tg__op_ge,
     &tg__op_gt,
+    &tg__op_huber,
     &tg__op_identity,
     &tg__op_isfinite,
     &tg__op_isnan,
@@ -157,6 +164,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_log_softmax,
     &tg__op_logsumexp,
     &tg__op_lt,
+    &tg__op_mae,
     &tg__op_matmul,
     &tg__op_max,
     &tg__op_max_pool,
@@ -177,6 +185,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_or,
     &tg__op_pad,
     &tg__op_permute,
+    &tg__op_poisson_nll,
     &tg__op_pow,
     &tg__op_prod,
     &tg__op_reciprocal,
@@ -189,6 +198,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_sign,
     &tg__op_sin,
     &tg__op_slice,
+    &tg__op_smooth_l1,
     &tg__op_softmax,
     &tg__op_softplus,
     &tg__op_sqrt,

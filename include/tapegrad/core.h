@@ -200,6 +200,24 @@ typedef struct tg_tensor {
     uint32_t id, epoch;
 } tg_tensor;
 
+/* ------------------------------------------------------------------ options of losses */
+
+typedef enum tg_reduction { TG_REDUCE_MEAN, TG_REDUCE_SUM, TG_REDUCE_NONE } tg_reduction;
+
+/* How a loss is summed up, the same for every loss that takes it; {0} is the plain mean. A tensor whose owner is NULL is not
+ * given. The loss of a row (or of an element, where the loss says so) is multiplied by `weight` and counts where `mask` is
+ * true; both broadcast to the losses. What is masked out reaches neither the value nor a gradient, NaN or not. The mean is over what
+ * counts: weights do not change the number that it is divided by, but class weights do; the mean of nothing is 0.
+ * A field that a loss has no use for must be zero: TG_EARG. */
+typedef struct tg_loss_options {
+    tg_reduction reduction;
+    tg_tensor weight, mask;
+    tg_tensor class_weight; /* (C), of each class; the mean is divided by the sum of the labels' weights */
+    double smoothing;       /* of labels, in [0, 1]: this part of the probability is spread evenly over the classes */
+    bool ignore;            /* labels equal to `ignored` do not count; they need not be classes */
+    int64_t ignored;
+} tg_loss_options;
+
 /* ------------------------------------------------------------------ tapes */
 
 /* tg_tape_new: an empty tape. Returns NULL only when out of memory. TG_EAGER=1 in the environment starts it in eager mode.

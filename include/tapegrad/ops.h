@@ -516,6 +516,76 @@ TG_SITED(tg_tensor, tg_stack, const tg_tensor *xs, int n, int64_t axis);
 TG_SITED(tg_tensor, tg_mse, tg_tensor a, tg_tensor b);
 #define tg_mse(...) tg_mse_at(TG_HERE, __VA_ARGS__)
 
+/* tg_mse_with: tg_mse with a weight, a mask or another reduction.
+ *    each = (a - b)^2
+ *  Shapes:   a, b (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: da = 2 g (a - b), weighted and divided as the loss; db = -da
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_mse_with, tg_tensor a, tg_tensor b, tg_loss_options options);
+#define tg_mse_with(...) tg_mse_with_at(TG_HERE, __VA_ARGS__)
+
+/* tg_mae: the mean absolute difference of two tensors of one shape.
+ *    each = |a - b|
+ *  Shapes:   a, b (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: da = g sign(a - b), so 0 where a = b, weighted and divided as the loss; db = -da
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_mae, tg_tensor a, tg_tensor b, tg_loss_options options);
+#define tg_mae(...) tg_mae_at(TG_HERE, __VA_ARGS__)
+
+/* tg_huber: quadratic for small differences, linear for large ones.
+ *    each = d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2); d = a - b
+ *  Shapes:   a, b (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: da = g d clipped to [-delta, delta], weighted and divided as the loss; db = -da
+ *  Errors:   TG_EARG if delta is not positive, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
+ *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Huber 1964, Robust estimation of a location parameter */
+TG_SITED(tg_tensor, tg_huber, tg_tensor a, tg_tensor b, double delta, tg_loss_options options);
+#define tg_huber(...) tg_huber_at(TG_HERE, __VA_ARGS__)
+
+/* tg_smooth_l1: the absolute difference with a rounded corner: tg_huber divided by its delta. For beta = 0 use tg_mae.
+ *    each = d^2 / (2 beta) where |d| <= beta, else |d| - beta / 2; d = a - b
+ *  Shapes:   a, b (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: da = g (d clipped to [-beta, beta]) / beta, weighted and divided as the loss; db = -da
+ *  Errors:   TG_EARG if beta is not positive, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
+ *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Girshick 2015, Fast R-CNN, equation 3 */
+TG_SITED(tg_tensor, tg_smooth_l1, tg_tensor a, tg_tensor b, double beta, tg_loss_options options);
+#define tg_smooth_l1(...) tg_smooth_l1_at(TG_HERE, __VA_ARGS__)
+
+/* tg_poisson_nll: the negative log-likelihood of counts under the Poisson distribution, from the logarithm of its rate. The
+ *  term log t!, which does not depend on the rate, is left out.
+ *    each = e^log_rate - count log_rate
+ *  Shapes:   log_rate, count (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dlog_rate = g (e^log_rate - count), weighted and divided as the loss; dcount = -g log_rate
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   elementary: the Poisson distribution */
+TG_SITED(tg_tensor, tg_poisson_nll, tg_tensor log_rate, tg_tensor count, tg_loss_options options);
+#define tg_poisson_nll(...) tg_poisson_nll_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gaussian_nll: the negative log-likelihood of targets under normal distributions of given mean and variance. The term
+ *  log(2 pi) / 2 is left out. Variances below `least` count as `least`, and get no gradient.
+ *    each = (log v + (mean - target)^2 / v) / 2, v = max(variance, least)
+ *  Shapes:   mean, target, variance (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: with d = mean - target: dmean = g d / v, dtarget = -dmean, dvariance = g (1 - d^2 / v) / (2 v) where
+ *            variance >= least, else 0; weighted and divided as the loss
+ *  Errors:   TG_EARG if least is not positive, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
+ *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Nix, Weigend 1994, Estimating the mean and variance of the target probability distribution */
+TG_SITED(tg_tensor, tg_gaussian_nll,
+    tg_tensor mean, tg_tensor target, tg_tensor variance, double least, tg_loss_options options);
+#define tg_gaussian_nll(...) tg_gaussian_nll_at(TG_HERE, __VA_ARGS__)
+
 /* tg_zeros: all zeros. No memory is used, and what is known to be 0 is left out where that changes nothing.
  *    y = 0
  *  Shapes:   y shape
