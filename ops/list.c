@@ -18,6 +18,8 @@ extern const tg_op tg__op_argmax;
 extern const tg_op tg__op_argmin;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
+extern const tg_op tg__op_bce;
+extern const tg_op tg__op_bce_with_logits;
 extern const tg_op tg__op_cast_bool;
 extern const tg_op tg__op_cast_f32;
 extern const tg_op tg__op_cast_f64;
@@ -29,9 +31,13 @@ extern const tg_op tg__op_conv;
 extern const tg_op tg__op_conv_transpose;
 extern const tg_op tg__op_conv_weight_grad;
 extern const tg_op tg__op_cos;
+extern const tg_op tg__op_cosine;
+extern const tg_op tg__op_cosine_similarity;
 extern const tg_op tg__op_cross_entropy;
 extern const tg_op tg__op_cross_entropy_each;
 extern const tg_op tg__op_cross_entropy_grad;
+extern const tg_op tg__op_cross_entropy_soft;
+extern const tg_op tg__op_cross_entropy_with;
 extern const tg_op tg__op_div;
 extern const tg_op tg__op_eq;
 extern const tg_op tg__op_erf;
@@ -39,16 +45,20 @@ extern const tg_op tg__op_exp;
 extern const tg_op tg__op_expand;
 extern const tg_op tg__op_expm1;
 extern const tg_op tg__op_fence;
+extern const tg_op tg__op_focal;
+extern const tg_op tg__op_focal_binary;
 extern const tg_op tg__op_fold;
 extern const tg_op tg__op_gather;
 extern const tg_op tg__op_gather_grad;
 extern const tg_op tg__op_gaussian_nll;
 extern const tg_op tg__op_ge;
 extern const tg_op tg__op_gt;
+extern const tg_op tg__op_hinge;
 extern const tg_op tg__op_huber;
 extern const tg_op tg__op_identity;
 extern const tg_op tg__op_isfinite;
 extern const tg_op tg__op_isnan;
+extern const tg_op tg__op_kl;
 extern const tg_op tg__op_le;
 extern const tg_op tg__op_log;
 extern const tg_op tg__op_log1p;
@@ -69,6 +79,7 @@ extern const tg_op tg__op_mse;
 extern const tg_op tg__op_mul;
 extern const tg_op tg__op_ne;
 extern const tg_op tg__op_neg;
+extern const tg_op tg__op_nll;
 extern const tg_op tg__op_norm;
 extern const tg_op tg__op_normal;
 extern const tg_op tg__op_not;
@@ -76,6 +87,7 @@ extern const tg_op tg__op_one_hot;
 extern const tg_op tg__op_or;
 extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
+extern const tg_op tg__op_pick;
 extern const tg_op tg__op_poisson_nll;
 extern const tg_op tg__op_pow;
 extern const tg_op tg__op_prod;
@@ -103,6 +115,7 @@ extern const tg_op tg__op_sum;
 extern const tg_op tg__op_take_along_axis;
 extern const tg_op tg__op_tanh;
 extern const tg_op tg__op_transpose;
+extern const tg_op tg__op_triplet;
 extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
 extern const tg_op tg__op_unsqueeze;
@@ -127,6 +140,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_argmin,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
+    &tg__op_bce,
+    &tg__op_bce_with_logits,
     &tg__op_cast_bool,
     &tg__op_cast_f32,
     &tg__op_cast_f64,
@@ -138,9 +153,13 @@ const tg_op *const tg__op_list[] = {
     &tg__op_conv_transpose,
     &tg__op_conv_weight_grad,
     &tg__op_cos,
+    &tg__op_cosine,
+    &tg__op_cosine_similarity,
     &tg__op_cross_entropy,
     &tg__op_cross_entropy_each,
     &tg__op_cross_entropy_grad,
+    &tg__op_cross_entropy_soft,
+    &tg__op_cross_entropy_with,
     &tg__op_div,
     &tg__op_eq,
     &tg__op_erf,
@@ -148,16 +167,20 @@ const tg_op *const tg__op_list[] = {
     &tg__op_expand,
     &tg__op_expm1,
     &tg__op_fence,
+    &tg__op_focal,
+    &tg__op_focal_binary,
     &tg__op_fold,
     &tg__op_gather,
     &tg__op_gather_grad,
     &tg__op_gaussian_nll,
     &tg__op_ge,
     &tg__op_gt,
+    &tg__op_hinge,
     &tg__op_huber,
     &tg__op_identity,
     &tg__op_isfinite,
     &tg__op_isnan,
+    &tg__op_kl,
     &tg__op_le,
     &tg__op_log,
     &tg__op_log1p,
@@ -178,6 +201,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_mul,
     &tg__op_ne,
     &tg__op_neg,
+    &tg__op_nll,
     &tg__op_norm,
     &tg__op_normal,
     &tg__op_not,
@@ -185,6 +209,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_or,
     &tg__op_pad,
     &tg__op_permute,
+    &tg__op_pick,
     &tg__op_poisson_nll,
     &tg__op_pow,
     &tg__op_prod,
@@ -212,6 +237,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_take_along_axis,
     &tg__op_tanh,
     &tg__op_transpose,
+    &tg__op_triplet,
     &tg__op_unfold,
     &tg__op_uniform,
     &tg__op_unsqueeze,

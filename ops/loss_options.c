@@ -54,7 +54,7 @@ static bool spreads_to(const tg_shape *s, const tg_shape *to) {
     return tg_broadcast(s, to, &both, NULL) && tg_shape_equal(&both, to);
 }
 
-static tg_status part_infer(tg_infer *f, int i, tg__loss_part part, const tg_shape *each) {
+static tg_status part_infer(tg_infer *f, int i, tg__loss_part part, const tg_shape *each, bool classes) {
     const tg_shape *rows = f->in_shape[0], *s = f->in_shape[i];
     const char *name = part == TG__CLASS_WEIGHT ? "class weight" : part == TG__WEIGHT ? "weight" : "mask";
     if (part == TG__SMOOTHING) return number_infer(f, i);
@@ -62,10 +62,10 @@ static tg_status part_infer(tg_infer *f, int i, tg__loss_part part, const tg_sha
     if (f->in_dtype[i] != want)
         return tg_infer_fail(f, TG_EDTYPE, "the %s must be %s, not %s", name, tg_dtype_name(want),
                              tg_dtype_name(f->in_dtype[i]));
-    if (part == TG__CLASS_WEIGHT && (s->rank != 1 || s->dims[0] != rows->dims[rows->rank - 1]))
+    if (part == TG__CLASS_WEIGHT && classes && (s->rank != 1 || s->dims[0] != rows->dims[rows->rank - 1]))
         return tg_infer_fail(f, TG_ESHAPE, "the class weight needs a number for each of %lld classes",
                              (long long)rows->dims[rows->rank - 1]);
-    if (part != TG__CLASS_WEIGHT && !spreads_to(s, each))
+    if (!(part == TG__CLASS_WEIGHT && classes) && !spreads_to(s, each))
         return tg_infer_fail(f, TG_ESHAPE, "the %s does not broadcast to the losses", name);
     return TG_OK;
 }
@@ -82,7 +82,7 @@ tg_status tg__loss_infer(tg_infer *f, const tg__loss_kind *kind) {
     for (int part = TG__CLASS_WEIGHT; part <= TG__MASK && !s; part *= 2) {
         if (!(attr->parts & part)) continue;
         if (at == f->n_in) return tg_infer_fail(f, TG_EARG, "%d inputs are too few", f->n_in);
-        s = part_infer(f, at++, (tg__loss_part)part, &each);
+        s = part_infer(f, at++, (tg__loss_part)part, &each, kind->rows);
     }
     if (!s && at != f->n_in) s = tg_infer_fail(f, TG_EARG, "%d inputs are too many", f->n_in);
     if (!s && attr->reduction == TG_REDUCE_MEAN && tg_shape_numel(&each) == 0)

@@ -212,7 +212,7 @@ typedef enum tg_reduction { TG_REDUCE_MEAN, TG_REDUCE_SUM, TG_REDUCE_NONE } tg_r
 typedef struct tg_loss_options {
     tg_reduction reduction;
     tg_tensor weight, mask;
-    tg_tensor class_weight; /* (C), of each class; the mean is divided by the sum of the labels' weights */
+    tg_tensor class_weight; /* (C), of each class: with labels the mean is divided by the sum of their weights */
     double smoothing;       /* of labels, in [0, 1]: this part of the probability is spread evenly over the classes */
     bool ignore;            /* labels equal to `ignored` do not count; they need not be classes */
     int64_t ignored;

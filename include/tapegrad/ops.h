@@ -586,6 +586,147 @@ TG_SITED(tg_tensor, tg_gaussian_nll,
     tg_tensor mean, tg_tensor target, tg_tensor variance, double least, tg_loss_options options);
 #define tg_gaussian_nll(...) tg_gaussian_nll_at(TG_HERE, __VA_ARGS__)
 
+/* tg_cross_entropy_with: tg_cross_entropy with class weights, label smoothing, an ignored label, weights, masks or another
+ *  reduction. Labels of what does not count need not be classes.
+ *    each = (1 - s) w[label] (-log p[label]) + s / C (sum over the classes of w (-log p)), p = softmax(logits), s the smoothing
+ *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
+ *  Dtypes:   logits and weights f32, f64; labels i64, i32
+ *  Gradient: dlogits = (p - one_hot(labels)) g without smoothing and weights; the mean with class weights is divided by the sum
+ *            of w[label]
+ *  Errors:   TG_ESHAPE if the shapes do not fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG
+ *            for a smoothing out of [0, 1]; when run, TG_EINDEX if a label that counts is not in [0, C)
+ *  Source:   Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2016, Rethinking the Inception architecture, section 7 (smoothing) */
+TG_SITED(tg_tensor, tg_cross_entropy_with, tg_tensor logits, tg_tensor labels, tg_loss_options options);
+#define tg_cross_entropy_with(...) tg_cross_entropy_with_at(TG_HERE, __VA_ARGS__)
+
+/* tg_nll: the negative log-likelihood of labels, from log-probabilities (tg_log_softmax).
+ *    each = -w[label] log_p[label]
+ *  Shapes:   log_p (..., C), C >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
+ *  Dtypes:   log_p and weights f32, f64; labels i64, i32
+ *  Gradient: dlog_p = -w[label] g at the labels, else 0; the mean with class weights is divided by the sum of w[label]
+ *  Errors:   TG_ESHAPE if the shapes do not fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG
+ *            for options that this loss has no use for; when run, TG_EINDEX if a label that counts is not in [0, C)
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_nll, tg_tensor log_p, tg_tensor labels, tg_loss_options options);
+#define tg_nll(...) tg_nll_at(TG_HERE, __VA_ARGS__)
+
+/* tg_focal: cross-entropy that counts rows less which are already right. gamma = 0 is tg_cross_entropy_with, bit for bit.
+ *    each = -w[label] (1 - p[label])^gamma log p[label], p = softmax(logits)
+ *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
+ *  Dtypes:   logits and weights f32, f64; labels i64, i32
+ *  Gradient: that of the formula; 1 - p counts as 1e-18 where it is less, and is constant there
+ *  Errors:   TG_EARG if gamma < 0, or for options that this loss has no use for; TG_ESHAPE if the shapes do not fit or there is
+ *            nothing to take the mean of; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label that counts is no class
+ *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */
+TG_SITED(tg_tensor, tg_focal, tg_tensor logits, tg_tensor labels, double gamma, tg_loss_options options);
+#define tg_focal(...) tg_focal_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cross_entropy_soft: cross-entropy with a probability for each class in the place of labels.
+ *    each = -(sum over the classes of w p' log(softmax(logits))), p' = (1 - s) p + s / C, s the smoothing
+ *  Shapes:   logits, p (..., C), the same, C >= 1 -> y (), or (...) with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dlogits = (softmax(logits) (sum of w p') - w p') g, dp = -(1 - s) w log(softmax(logits)) g; the mean is over the
+ *            rows, also with class weights
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for a
+ *            smoothing out of [0, 1] and for options that this loss has no use for
+ *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
+TG_SITED(tg_tensor, tg_cross_entropy_soft, tg_tensor logits, tg_tensor p, tg_loss_options options);
+#define tg_cross_entropy_soft(...) tg_cross_entropy_soft_at(TG_HERE, __VA_ARGS__)
+
+/* tg_kl: the divergence of the distributions q, given by their logarithm, from the distributions p, along the last axis.
+ *    each = sum over the last axis of p (log p - log_q), with p log p = 0 where p = 0
+ *  Shapes:   log_q, p (..., C), the same, C >= 1 -> y (), or (...) with TG_REDUCE_NONE. The mean is over the distributions
+ *            (elsewhere called "batchmean"), not over their elements
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dlog_q = -p g, dp = (log p + 1 - log_q) g, and -log_q g where p = 0
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   Kullback, Leibler 1951, On information and sufficiency */
+TG_SITED(tg_tensor, tg_kl, tg_tensor log_q, tg_tensor p, tg_loss_options options);
+#define tg_kl(...) tg_kl_at(TG_HERE, __VA_ARGS__)
+
+/* tg_bce: binary cross-entropy of probabilities. Where p is computed by a sigmoid use tg_bce_with_logits, which is exact
+ *  there.
+ *    each = -(t log p + (1 - t) log(1 - p)); p is moved into [2^-126, 1 - 2^-24] (f64: [2^-1022, 1 - 2^-53])
+ *  Shapes:   p, target (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dp = g (p - t) / (p (1 - p)), 0 where p was moved; dtarget = g (log(1 - p) - log p)
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   elementary: the Bernoulli distribution */
+TG_SITED(tg_tensor, tg_bce, tg_tensor p, tg_tensor target, tg_loss_options options);
+#define tg_bce(...) tg_bce_at(TG_HERE, __VA_ARGS__)
+
+/* tg_bce_with_logits: binary cross-entropy of sigmoid(logits); no overflow, nothing cancels. options.class_weight is the
+ *  weight w of the positive class: it broadcasts to the logits, and does not change what the mean is divided by.
+ *    each = w t log(1 + e^-x) + (1 - t) log(1 + e^x)
+ *  Shapes:   logits, target (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dlogits = g ((1 - t) sigmoid(x) - w t sigmoid(-x)); for w = 1 that is g (sigmoid(x) - t), and dtarget = -g x
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   elementary: the Bernoulli distribution */
+TG_SITED(tg_tensor, tg_bce_with_logits, tg_tensor logits, tg_tensor target, tg_loss_options options);
+#define tg_bce_with_logits(...) tg_bce_with_logits_at(TG_HERE, __VA_ARGS__)
+
+/* tg_focal_binary: binary cross-entropy of sigmoid(logits) that counts elements less which are already right. gamma = 0 with
+ *  alpha < 0 is tg_bce_with_logits, bit for bit. Positives are weighted by alpha, negatives by 1 - alpha; alpha < 0: neither.
+ *    each = -alpha t (1 - p)^gamma log p - (1 - alpha) (1 - t) p^gamma log(1 - p), p = sigmoid(logits)
+ *  Shapes:   logits, target (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: that of the formula
+ *  Errors:   TG_EARG if gamma < 0 or alpha > 1, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
+ *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */
+TG_SITED(tg_tensor, tg_focal_binary, tg_tensor logits, tg_tensor target, double alpha, double gamma, tg_loss_options options);
+#define tg_focal_binary(...) tg_focal_binary_at(TG_HERE, __VA_ARGS__)
+
+/* tg_hinge: the hinge loss of scores, for targets 1 and -1: 0 for scores beyond the margin 1 on the right side.
+ *    each = max(1 - target score, 0)
+ *  Shapes:   score, target (the same) -> y (), or that shape with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: dscore = -g target where target score < 1, else 0; dtarget likewise
+ *  Errors:   TG_ESHAPE if the shapes differ or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG for
+ *            options that this loss has no use for
+ *  Source:   Cortes, Vapnik 1995, Support-vector networks */
+TG_SITED(tg_tensor, tg_hinge, tg_tensor score, tg_tensor target, tg_loss_options options);
+#define tg_hinge(...) tg_hinge_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cosine_similarity: the cosine of the angle between vectors, along the last axis. Norms below 1e-8 count as 1e-8.
+ *    y = a.b / (|a| |b|)
+ *  Shapes:   a, b (..., n), the same, n >= 1 -> y (...)
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g (b / |b| - y a / |a|) / |a|, db likewise; norms below 1e-8 are constant
+ *  Errors:   TG_ESHAPE if the shapes differ, or have no last axis or one of size 0; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cosine_similarity, tg_tensor a, tg_tensor b);
+#define tg_cosine_similarity(...) tg_cosine_similarity_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cosine: draws alike vectors together and unlike ones apart, by the cosine of their angle (tg_cosine_similarity). A label
+ *  above 0 says alike, another unlike.
+ *    each = 1 - cos(a, b) where label > 0, else max(cos(a, b) - margin, 0)
+ *  Shapes:   a, b (..., n), the same, n >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
+ *  Dtypes:   a, b f32, f64, the same; labels i64, i32
+ *  Gradient: that of tg_cosine_similarity, times -g for alike pairs, g for unlike ones beyond the margin, else 0
+ *  Errors:   TG_EARG if margin is not in [-1, 1], or for options that this loss has no use for; TG_ESHAPE if the shapes do not
+ *            fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Hadsell, Chopra, LeCun 2006, Dimensionality reduction by learning an invariant mapping (the contrastive form) */
+TG_SITED(tg_tensor, tg_cosine, tg_tensor a, tg_tensor b, tg_tensor labels, double margin, tg_loss_options options);
+#define tg_cosine(...) tg_cosine_at(TG_HERE, __VA_ARGS__)
+
+/* tg_triplet: draws an anchor nearer to a positive than to a negative, by a margin. Distances are Euclidean, along the last
+ *  axis; below 1e-12 they count as 1e-12.
+ *    each = max(|anchor - positive| - |anchor - negative| + margin, 0)
+ *  Shapes:   anchor, positive, negative (..., n), the same, n >= 1 -> y (), or (...) with TG_REDUCE_NONE
+ *  Dtypes:   f32, f64, the same for all but the mask
+ *  Gradient: unit vectors along the differences, where the loss is positive; 0 for vectors nearer than 1e-12
+ *  Errors:   TG_EARG if margin is not positive, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
+ *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
+ *  Source:   Schroff, Kalenichenko, Philbin 2015, FaceNet, equation 2 (there with squared distances) */
+TG_SITED(tg_tensor, tg_triplet,
+    tg_tensor anchor, tg_tensor positive, tg_tensor negative, double margin, tg_loss_options options);
+#define tg_triplet(...) tg_triplet_at(TG_HERE, __VA_ARGS__)
+
 /* tg_zeros: all zeros. No memory is used, and what is known to be 0 is left out where that changes nothing.
  *    y = 0
  *  Shapes:   y shape
