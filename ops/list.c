@@ -14,8 +14,11 @@ extern const tg_op tg__op_along_take;
 extern const tg_op tg__op_and;
 extern const tg_op tg__op_any;
 extern const tg_op tg__op_arange;
+extern const tg_op tg__op_argcummax;
+extern const tg_op tg__op_argcummin;
 extern const tg_op tg__op_argmax;
 extern const tg_op tg__op_argmin;
+extern const tg_op tg__op_argsort;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
 extern const tg_op tg__op_bce;
@@ -38,6 +41,10 @@ extern const tg_op tg__op_cross_entropy_each;
 extern const tg_op tg__op_cross_entropy_grad;
 extern const tg_op tg__op_cross_entropy_soft;
 extern const tg_op tg__op_cross_entropy_with;
+extern const tg_op tg__op_cummax;
+extern const tg_op tg__op_cummin;
+extern const tg_op tg__op_cumprod;
+extern const tg_op tg__op_cumsum;
 extern const tg_op tg__op_div;
 extern const tg_op tg__op_eq;
 extern const tg_op tg__op_erf;
@@ -63,6 +70,7 @@ extern const tg_op tg__op_le;
 extern const tg_op tg__op_log;
 extern const tg_op tg__op_log1p;
 extern const tg_op tg__op_log_softmax;
+extern const tg_op tg__op_logcumsumexp;
 extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
 extern const tg_op tg__op_mae;
@@ -104,6 +112,7 @@ extern const tg_op tg__op_slice;
 extern const tg_op tg__op_smooth_l1;
 extern const tg_op tg__op_softmax;
 extern const tg_op tg__op_softplus;
+extern const tg_op tg__op_sort;
 extern const tg_op tg__op_sqrt;
 extern const tg_op tg__op_square;
 extern const tg_op tg__op_squeeze;
@@ -136,8 +145,11 @@ const tg_op *const tg__op_list[] = {
     &tg__op_and,
     &tg__op_any,
     &tg__op_arange,
+    &tg__op_argcummax,
+    &tg__op_argcummin,
     &tg__op_argmax,
     &tg__op_argmin,
+    &tg__op_argsort,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
     &tg__op_bce,
@@ -160,6 +172,10 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cross_entropy_grad,
     &tg__op_cross_entropy_soft,
     &tg__op_cross_entropy_with,
+    &tg__op_cummax,
+    &tg__op_cummin,
+    &tg__op_cumprod,
+    &tg__op_cumsum,
     &tg__op_div,
     &tg__op_eq,
     &tg__op_erf,
@@ -185,6 +201,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_log,
     &tg__op_log1p,
     &tg__op_log_softmax,
+    &tg__op_logcumsumexp,
     &tg__op_logsumexp,
     &tg__op_lt,
     &tg__op_mae,
@@ -226,6 +243,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_smooth_l1,
     &tg__op_softmax,
     &tg__op_softplus,
+    &tg__op_sort,
     &tg__op_sqrt,
     &tg__op_square,
     &tg__op_squeeze,

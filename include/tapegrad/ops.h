@@ -1005,6 +1005,80 @@ TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 TG_SITED(tg_tensor, tg_argmin, tg_tensor x, int64_t axis);
 #define tg_argmin(...) tg_argmin_at(TG_HERE, __VA_ARGS__)
 
+/* tg_cumsum: running sums along an axis, one after the other; those of floats run in f64.
+ *    y[i] = x[0] + ... + x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx[i] = g[i] + ... + g[n - 1]
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cumsum, tg_tensor x, int64_t axis);
+#define tg_cumsum(...) tg_cumsum_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cumprod: running products along an axis, one after the other; those of floats run in f64.
+ *    y[i] = x[0] ... x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   f32, f64, i32, i64; whole numbers wrap around
+ *  Gradient: dx[j] = sum over i >= j of g[i] times the product of x[0] to x[i] without x[j]: exact where elements are 0, at
+ *            any order; about log2(n) passes
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if x is u8 or bool
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cumprod, tg_tensor x, int64_t axis);
+#define tg_cumprod(...) tg_cumprod_at(TG_HERE, __VA_ARGS__)
+
+/* tg_logcumsumexp: logarithms of running sums of exponentials along an axis; no overflow. They run in f64.
+ *    y[i] = log(e^x[0] + ... + e^x[i]) along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx[j] = sum over i >= j of g[i] e^(x[j] - y[i]); about log2(n) passes. None flows from a y[i] of several
+ *            -infinities
+ *  Errors:   TG_EARG if the axis is out of range; TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_logcumsumexp, tg_tensor x, int64_t axis);
+#define tg_logcumsumexp(...) tg_logcumsumexp_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argcummax: where the largest element so far is, along an axis: the lowest position of several, the first NaN once there
+ *  is one.
+ *    y[i] = position of the first largest of x[0] to x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_argcummax, tg_tensor x, int64_t axis);
+#define tg_argcummax(...) tg_argcummax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argcummin: where the smallest element so far is, along an axis: the lowest position of several, the first NaN once there
+ *  is one.
+ *    y[i] = position of the first smallest of x[0] to x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_argcummin, tg_tensor x, int64_t axis);
+#define tg_argcummin(...) tg_argcummin_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cummax: the largest element so far along an axis; NaN once there is one.
+ *    y[i] = largest of x[0] to x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = sum of g over the places that show an element; of equal elements the first one gets all
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cummax, tg_tensor x, int64_t axis);
+#define tg_cummax(...) tg_cummax_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cummin: the smallest element so far along an axis; NaN once there is one.
+ *    y[i] = smallest of x[0] to x[i] along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = sum of g over the places that show an element; of equal elements the first one gets all
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cummin, tg_tensor x, int64_t axis);
+#define tg_cummin(...) tg_cummin_at(TG_HERE, __VA_ARGS__)
+
 /* tg_take_along_axis: takes one element for each element of index, from its own line along the axis: the values that belong
  *  to tg_argsort or tg_argmax.
  *    y[..., i, ...] = x[..., index[..., i, ...], ...]
@@ -1144,6 +1218,51 @@ TG_SITED(tg_tensor, tg_cross_entropy_each, tg_tensor logits, tg_tensor labels);
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_SITED(tg_tensor, tg_cross_entropy, tg_tensor logits, tg_tensor labels);
 #define tg_cross_entropy(...) tg_cross_entropy_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argsort: the order that sorts an axis: y[0] is where the smallest element is, or the largest if descending. Equal
+ *  elements keep their order, -0 equals 0, and NaNs count as larger than all numbers. The elements themselves:
+ *  tg_sort, or tg_take_along_axis(x, axis, y).
+ *    y = positions of the elements of x in order along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_argsort, tg_tensor x, int64_t axis, bool descending);
+#define tg_argsort(...) tg_argsort_at(TG_HERE, __VA_ARGS__)
+
+/* tg_argtopk: where the k largest elements along an axis are, or the k smallest, from the best on. Equal elements keep their
+ *  order, and NaNs count as larger than all numbers. The elements themselves: tg_topk, or tg_take_along_axis(x, axis, y).
+ *    y = positions of the k first elements of x in order along the axis
+ *  Shapes:   x (..., n, ...), k <= n -> y (..., k, ...)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range or k is not in [0, n]
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_argtopk, tg_tensor x, int64_t axis, int64_t k, bool largest);
+#define tg_argtopk(...) tg_argtopk_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sort: the elements along an axis from the smallest to the largest, or from the largest if descending. Equal elements
+ *  keep their order, -0 equals 0, and NaNs count as larger than all numbers.
+ *    y = the elements of x in order along the axis
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the place where each element went; of equal elements each keeps its own
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_sort, tg_tensor x, int64_t axis, bool descending);
+#define tg_sort(...) tg_sort_at(TG_HERE, __VA_ARGS__)
+
+/* tg_topk: the k largest elements along an axis, or the k smallest, from the best on; of equal elements those that come
+ *  first. NaNs count as larger than all numbers.
+ *    y = the k first elements of x in order along the axis
+ *  Shapes:   x (..., n, ...), k <= n -> y (..., k, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the place where each element went, 0 at those that are not among the k
+ *  Errors:   TG_EARG if the axis is out of range or k is not in [0, n]
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_topk, tg_tensor x, int64_t axis, int64_t k, bool largest);
+#define tg_topk(...) tg_topk_at(TG_HERE, __VA_ARGS__)
 
 /* tg_any: whether an element over axes is true, or not 0; a NaN is not 0. Of nothing: false.
  *    y = whether an element of x is not 0
