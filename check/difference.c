@@ -1,6 +1,6 @@
-/* Slopes by difference quotients, extrapolated to step 0 (Richardson 1911; the choice by estimated error is that of Ridders 1982,
- * "Accurate computation of F'(x) and F'(x) F''(x)"). The only place where derivatives are measured: tg_op_check and tg_gradcheck
- * both come here. */
+/* Slopes by difference quotients, extrapolated to step 0 (Richardson 1911; the choice by estimated error is that of Ridders
+ * 1982, "Accurate computation of F'(x) and F'(x) F''(x)"). The only place where derivatives are measured: tg_op_check and
+ * tg_gradcheck both come here. */
 #include <math.h>
 
 #include "check.h"

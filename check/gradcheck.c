@@ -353,7 +353,8 @@ static void diagnose(gradcheck *g) {
         const double *other = g->numeric[p->order - 1][j];
         double worst = 0;
         for (int64_t e = 0; e < n; e++) worst = fmax(worst, fabs(got[e] - other[e]));
-        if (worst <= 1e-5 * largest_of(other, n)) snprintf(why, sizeof why, ": a wrong input? It is the gradient of input %d", j);
+        if (worst <= 1e-5 * largest_of(other, n))
+            snprintf(why, sizeof why, ": a wrong input? It is the gradient of input %d", j);
     }
     if (!*why && n > 0 && n < g->n_out && n > 1) {
         int same = 0;

@@ -240,7 +240,7 @@ static tg_tensor close_part(const char *site, tg_tape *t, tg_tensor y, uint32_t 
     return result;
 }
 
-tg_tensor tg_checkpoint_at(const char *site, tg_tape *t, tg_part_fn fn, void *user, const tg_tensor *xs, int n) {
+TG_API(tg_tensor, tg_checkpoint, (tg_tape *t, tg_part_fn fn, void *user, const tg_tensor *xs, int n), (t, fn, user, xs, n)) {
     t = tg__tape_from(t, xs, n);
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);

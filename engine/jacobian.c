@@ -99,7 +99,7 @@ static tg_status poisoned(tg_tape *t, tg_tensor *out, int64_t n) {
     return t ? t->base.error.status : TG_EARG;
 }
 
-tg_status tg_jacobian_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *js) {
+TG_API(tg_status, tg_jacobian, (tg_tensor y, const tg_tensor *xs, int n, tg_tensor *js), (y, xs, n, js)) {
     tg_tape *t = tg_tape_of(y);
     if (poisoned(t, js, n) || !list_given(t, "jacobian", site, xs, js, n)) return poisoned(t, js, n);
     tg_tensor *targets = tg__alloc((size_t)(n ? n : 1) * sizeof *targets);
@@ -109,7 +109,7 @@ tg_status tg_jacobian_at(const char *site, tg_tensor y, const tg_tensor *xs, int
     return t->base.error.status ? poisoned(t, js, n) : TG_OK;
 }
 
-tg_status tg_hessian_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *hs) {
+TG_API(tg_status, tg_hessian, (tg_tensor y, const tg_tensor *xs, int n, tg_tensor *hs), (y, xs, n, hs)) {
     tg_tape *t = tg_tape_of(y);
     int64_t blocks = n > 0 ? (int64_t)n * n : 0;
     if (poisoned(t, hs, blocks) || !list_given(t, "hessian", site, xs, hs, n)) return poisoned(t, hs, blocks);
@@ -128,7 +128,7 @@ static void pass_through(tg_tensor g, tg_tensor y, const tg_tensor *xs, int n, t
     gs[0] = g;
 }
 
-tg_tensor tg_straight_through_at(const char *site, tg_tensor y, tg_tensor x) {
+TG_API(tg_tensor, tg_straight_through, (tg_tensor y, tg_tensor x), (y, x)) {
     tg_tape *t = tg__tape_from(NULL, (tg_tensor[]){y, x}, 2);
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);

@@ -22,7 +22,10 @@ static tg_tensor network(tg_tape *t, const tg_tensor *xs, int n, void *user) {
 static tg_array network_inputs(int i) {
     static const float bias[] = {0.1f, -0.2f};
     static const int64_t labels[] = {1, 0};
-    return i == 0 ? SIX : i == 1 ? tg_f64(six, TG_SHAPE(3, 2)) : i == 2 ? tg_f32(bias, TG_SHAPE(2)) : tg_i64(labels, TG_SHAPE(2));
+    return i == 0   ? SIX
+           : i == 1 ? tg_f64(six, TG_SHAPE(3, 2))
+           : i == 2 ? tg_f32(bias, TG_SHAPE(2))
+                    : tg_i64(labels, TG_SHAPE(2));
 }
 
 TEST(gradcheck, passes_a_network) {

@@ -1,4 +1,5 @@
-/* tapegrad/check.h: checks the derivatives of your own functions and ops. tg_op_check, in op.h, runs a whole battery on an op. */
+/* tapegrad/check.h: checks the derivatives of your own functions and ops. tg_op_check, in op.h, runs a whole battery on an
+ * op. */
 #ifndef TAPEGRAD_CHECK_H
 #define TAPEGRAD_CHECK_H
 

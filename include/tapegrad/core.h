@@ -351,8 +351,8 @@ TG_SITED(tg_status, tg_hvp, tg_tensor y, const tg_tensor *xs, const tg_tensor *v
  * tg_hessian: records the second derivatives of scalar y over the xs together, in n times n blocks: hs[i n + j] has the shape
  *   (x i's..., x j's...) and holds d2y / dx_i dx_j.
  * Errors: those of tg_grad; TG_ESHAPE if both shapes have more than TG_MAX_RANK dimensions together. */
-TG_EXPORT tg_status tg_jacobian_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *js);
-TG_EXPORT tg_status tg_hessian_at(const char *site, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *hs);
+TG_SITED(tg_status, tg_jacobian, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *js);
+TG_SITED(tg_status, tg_hessian, tg_tensor y, const tg_tensor *xs, int n, tg_tensor *hs);
 #define tg_jacobian(...) tg_jacobian_at(TG_HERE, __VA_ARGS__)
 #define tg_hessian(...) tg_hessian_at(TG_HERE, __VA_ARGS__)
 
@@ -369,7 +369,7 @@ TG_SITED(tg_tensor, tg_custom_grad, tg_tensor y, const tg_tensor *xs, int n, tg_
 /* tg_straight_through: y, with the gradient of x: the cotangent of the result goes to x as it is, none to y. x and y have one
  * shape and dtype (TG_ESHAPE). For steps and rounding: tg_straight_through(tg_sign(x), x).
  * Source: Bengio, Leonard, Courville 2013, arXiv:1308.3432, section 2 */
-TG_EXPORT tg_tensor tg_straight_through_at(const char *site, tg_tensor y, tg_tensor x);
+TG_SITED(tg_tensor, tg_straight_through, tg_tensor y, tg_tensor x);
 #define tg_straight_through(...) tg_straight_through_at(TG_HERE, __VA_ARGS__)
 
 /* tg_checkpoint: y = fn(t, xs, n, user), whose inner values are not kept for the gradient: it records them a second time, where
@@ -378,7 +378,7 @@ TG_EXPORT tg_tensor tg_straight_through_at(const char *site, tg_tensor y, tg_ten
  * numbers are those of the first time, and assignments that fn records happen once. Checkpoints nest, to a depth of about 4.
  * t may be NULL if an x is on a tape. Returns poison on an error. */
 typedef tg_tensor (*tg_part_fn)(tg_tape *t, const tg_tensor *xs, int n, void *user);
-TG_EXPORT tg_tensor tg_checkpoint_at(const char *site, tg_tape *t, tg_part_fn fn, void *user, const tg_tensor *xs, int n);
+TG_SITED(tg_tensor, tg_checkpoint, tg_tape *t, tg_part_fn fn, void *user, const tg_tensor *xs, int n);
 #define tg_checkpoint(...) tg_checkpoint_at(TG_HERE, __VA_ARGS__)
 
 /* ------------------------------------------------------------------ what a tape did */
