@@ -1,5 +1,5 @@
 /* kernels/micro.c: the elementwise loops of one instruction set (see micro.h), for each element type. */
-#include "kernels/math.h"
+#include "kernels/functions.h"
 #include "kernels/set.h"
 #include "tapegrad/op.h"
 

@@ -33,6 +33,10 @@ UNARY_CUT(isnan, TEST, 0, a != a, isnan(a) != 0,
           "whether an element is NaN; false for whole numbers", "y = (x is NaN)", "elementary",
           RANGE1('c', .lo = -2, .hi = 2))
 
+UNARY_CUT(isinf, TEST, 0, (a == a) & !(a - a == K(0)), isinf(a) != 0,
+          "whether an element is infinite; false for whole numbers", "y = (|x| is infinite)", "elementary",
+          RANGE1('c', .lo = -2, .hi = 2))
+
 UNARY_CUT(isfinite, TEST, 0, a - a == K(0), isfinite(a) != 0,
           "whether an element is a finite number; true for whole numbers", "y = (x is neither NaN nor infinite)",
           "elementary",

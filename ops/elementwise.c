@@ -45,6 +45,14 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
     return TG_OK;
 }
 
+tg_tensor tg__number_for(const char *site, const char *op, tg_tensor x, double value) {
+    tg_tape *t = tg_tape_of(x);
+    tg_dtype d = tg_dtype_of(x);
+    if (t && !tg_dtype_is_float(d))
+        tg__fail(t, TG_EDTYPE, op, site, t->scope, "the tensor must be f32 or f64, not %s", tg_dtype_name(d));
+    return tg_scalar_at(site, t, value, d);
+}
+
 /* ------------------------------------------------------------------ wrong inputs */
 
 #define ONE(kind) INPUTS(IN(kind, (3)))
@@ -57,6 +65,14 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
     BAD("shapes that clash", TG_ESHAPE, "(2, 3) and (2, 4)", INPUTS(IN(kind, (2, 3)), IN(kind, (2, 4)))),   \
     BAD("shapes that clash in front", TG_ESHAPE, "axis 0", INPUTS(IN(kind, (2, 3)), IN(kind, (4, 3)))),     \
     BAD("a wrong rank", TG_ESHAPE, "(2, 3) and (2)", INPUTS(IN(kind, (2, 3)), IN(kind, (2))))
+#define THREE(kind) INPUTS(IN(kind, (3)), IN(kind, (3)), IN(kind, (3)))
+#define COMMON_3                                                                                            \
+    BAD("two inputs", TG_EARG, "not 2", TWO('f')),                                                          \
+    BAD("shapes that clash", TG_ESHAPE, "(2, 3) and (2, 4) and ()",                                         \
+        INPUTS(IN('f', (2, 3)), IN('f', (2, 4)), IN('f', ()))),                                             \
+    BAD("a last shape that clashes", TG_ESHAPE, "axis 0", INPUTS(IN('f', (2, 3)), IN('f', ()), IN('f', (4, 3)))), \
+    BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3)), IN('i', (3)), IN('f', (3)))),            \
+    BAD("bool", TG_EDTYPE, "not bool", THREE('b'))
 #define MIXED BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3)), IN('i', (3))))
 
 BAD_TABLE(tg__bad_float1, COMMON_1('f'),
@@ -74,3 +90,5 @@ BAD_TABLE(tg__bad_any2, COMMON_2('f'), MIXED)
 BAD_TABLE(tg__bad_logic2, COMMON_2('b'),
           BAD("a float", TG_EDTYPE, "must be bool", TWO('f')), BAD("whole numbers", TG_EDTYPE, "must be bool", TWO('i')),
           BAD("mixed dtypes", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3)), IN('f', (3)))))
+BAD_TABLE(tg__bad_float3, COMMON_3, BAD("whole numbers", TG_EDTYPE, "not i64", THREE('i')))
+BAD_TABLE(tg__bad_num3, COMMON_3, BAD("u8", TG_EDTYPE, "not u8", THREE('u')))

@@ -22,6 +22,9 @@
 /* Element by element, inputs broadcast to the output, through f64. */
 tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b, double c));
 
+/* The number as a tensor beside x, of x's dtype; op names who asks, where x is no float. */
+tg_tensor tg__number_for(const char *site, const char *op, tg_tensor x, double value);
+
 #define REF(name, ...)                                                                                 \
     static double name##_of(double a, double b, double c) {                                            \
         (void)a, (void)b, (void)c;                                                                     \
@@ -55,6 +58,7 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
 /* Wrong inputs that every op of a kind must refuse. */
 extern const tg_sample tg__bad_float1[], tg__bad_num1[], tg__bad_any1[], tg__bad_logic1[];
 extern const tg_sample tg__bad_float2[], tg__bad_num2[], tg__bad_any2[], tg__bad_logic2[];
+extern const tg_sample tg__bad_float3[], tg__bad_num3[];
 
 /* What a class says of flags and wrong inputs. */
 #define FLAGS_FLOAT TG_OP_FLOAT_ONLY
@@ -135,5 +139,25 @@ extern const tg_sample tg__bad_float2[], tg__bad_num2[], tg__bad_any2[], tg__bad
             SAMPLE("a number and a matrix", PAIR(kind_, (), (2, 3), __VA_ARGS__)),                     \
             SAMPLE("rank 0", PAIR(kind_, (), (), __VA_ARGS__)),                                        \
             SAMPLE("size 0", PAIR(kind_, (2, 0), (1, 1), __VA_ARGS__)))
+#define RANGE3(kind_, ...)                                                                             \
+    SAMPLES(SAMPLE("equal shapes", TRIPLE(kind_, (3, 4), (3, 4), (3, 4), __VA_ARGS__)),                \
+            SAMPLE("a matrix and two numbers", TRIPLE(kind_, (3, 4), (), (), __VA_ARGS__)),            \
+            SAMPLE("a row, a column and a number", TRIPLE(kind_, (1, 4), (3, 1), (), __VA_ARGS__)),    \
+            SAMPLE("vectors over two SIMD registers", TRIPLE(kind_, (37), (37), (37), __VA_ARGS__)),   \
+            SAMPLE("rank 0", TRIPLE(kind_, (), (), (), __VA_ARGS__)),                                  \
+            SAMPLE("size 0", TRIPLE(kind_, (2, 0), (1, 1), (), __VA_ARGS__)))
+#define TRIPLE(kind_, a, b, c, ...)                                                                    \
+    INPUTS({.kind = kind_, .shape = DIMS a, __VA_ARGS__}, {.kind = kind_, .shape = DIMS b, __VA_ARGS__}, \
+           {.kind = kind_, .shape = DIMS c, __VA_ARGS__})
+
+/* Samples of x, and of x and one other input, each with a range of its own. */
+#define RANGES2(first, second)                                                                         \
+    SAMPLES(SAMPLE("equal shapes", INPUTS(OF((3, 4), first), OF((3, 4), second))),                     \
+            SAMPLE("a matrix and a number", INPUTS(OF((3, 4), first), OF((), second))),                \
+            SAMPLE("a vector over two SIMD registers and a number", INPUTS(OF((37), first), OF((), second))), \
+            SAMPLE("a row and a column", INPUTS(OF((1, 4), first), OF((3, 1), second))),               \
+            SAMPLE("rank 0", INPUTS(OF((), first), OF((), second))),                                   \
+            SAMPLE("size 0", INPUTS(OF((2, 0), first), OF((), second))))
+#define OF(shape_, range) {.shape = DIMS shape_, TG__OPEN range}
 
 #endif

@@ -5,6 +5,8 @@
 
 extern const tg_op tg__op_abs;
 extern const tg_op tg__op_accumulate;
+extern const tg_op tg__op_acos;
+extern const tg_op tg__op_acosh;
 extern const tg_op tg__op_add;
 extern const tg_op tg__op_add_n;
 extern const tg_op tg__op_all;
@@ -19,6 +21,11 @@ extern const tg_op tg__op_argcummin;
 extern const tg_op tg__op_argmax;
 extern const tg_op tg__op_argmin;
 extern const tg_op tg__op_argsort;
+extern const tg_op tg__op_asin;
+extern const tg_op tg__op_asinh;
+extern const tg_op tg__op_atan;
+extern const tg_op tg__op_atan2;
+extern const tg_op tg__op_atanh;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
 extern const tg_op tg__op_bce;
@@ -29,11 +36,18 @@ extern const tg_op tg__op_cast_f64;
 extern const tg_op tg__op_cast_i32;
 extern const tg_op tg__op_cast_i64;
 extern const tg_op tg__op_cast_u8;
+extern const tg_op tg__op_cbrt;
+extern const tg_op tg__op_ceil;
+extern const tg_op tg__op_celu;
+extern const tg_op tg__op_chain;
+extern const tg_op tg__op_chain_div;
+extern const tg_op tg__op_clamp;
 extern const tg_op tg__op_concat;
 extern const tg_op tg__op_conv;
 extern const tg_op tg__op_conv_transpose;
 extern const tg_op tg__op_conv_weight_grad;
 extern const tg_op tg__op_cos;
+extern const tg_op tg__op_cosh;
 extern const tg_op tg__op_cosine;
 extern const tg_op tg__op_cosine_similarity;
 extern const tg_op tg__op_cross_entropy;
@@ -45,30 +59,51 @@ extern const tg_op tg__op_cummax;
 extern const tg_op tg__op_cummin;
 extern const tg_op tg__op_cumprod;
 extern const tg_op tg__op_cumsum;
+extern const tg_op tg__op_digamma;
 extern const tg_op tg__op_div;
+extern const tg_op tg__op_elu;
 extern const tg_op tg__op_eq;
 extern const tg_op tg__op_erf;
+extern const tg_op tg__op_erfc;
 extern const tg_op tg__op_exp;
+extern const tg_op tg__op_exp2;
 extern const tg_op tg__op_expand;
 extern const tg_op tg__op_expm1;
 extern const tg_op tg__op_fence;
+extern const tg_op tg__op_floor;
+extern const tg_op tg__op_fma;
+extern const tg_op tg__op_fmod;
 extern const tg_op tg__op_focal;
 extern const tg_op tg__op_focal_binary;
 extern const tg_op tg__op_fold;
+extern const tg_op tg__op_frac;
 extern const tg_op tg__op_gather;
 extern const tg_op tg__op_gather_grad;
 extern const tg_op tg__op_gaussian_nll;
 extern const tg_op tg__op_ge;
+extern const tg_op tg__op_gelu;
+extern const tg_op tg__op_gelu_tanh;
 extern const tg_op tg__op_gt;
+extern const tg_op tg__op_hardsigmoid;
+extern const tg_op tg__op_hardswish;
+extern const tg_op tg__op_hardtanh;
+extern const tg_op tg__op_heaviside;
 extern const tg_op tg__op_hinge;
 extern const tg_op tg__op_huber;
+extern const tg_op tg__op_hypot;
 extern const tg_op tg__op_identity;
 extern const tg_op tg__op_isfinite;
+extern const tg_op tg__op_isinf;
 extern const tg_op tg__op_isnan;
 extern const tg_op tg__op_kl;
 extern const tg_op tg__op_le;
+extern const tg_op tg__op_lerp;
+extern const tg_op tg__op_lgamma;
 extern const tg_op tg__op_log;
+extern const tg_op tg__op_log10;
 extern const tg_op tg__op_log1p;
+extern const tg_op tg__op_log2;
+extern const tg_op tg__op_log_sigmoid;
 extern const tg_op tg__op_log_softmax;
 extern const tg_op tg__op_logcumsumexp;
 extern const tg_op tg__op_logsumexp;
@@ -83,6 +118,7 @@ extern const tg_op tg__op_maximum;
 extern const tg_op tg__op_mean;
 extern const tg_op tg__op_min;
 extern const tg_op tg__op_minimum;
+extern const tg_op tg__op_mish;
 extern const tg_op tg__op_mse;
 extern const tg_op tg__op_mul;
 extern const tg_op tg__op_ne;
@@ -90,6 +126,7 @@ extern const tg_op tg__op_neg;
 extern const tg_op tg__op_nll;
 extern const tg_op tg__op_norm;
 extern const tg_op tg__op_normal;
+extern const tg_op tg__op_normal_cdf;
 extern const tg_op tg__op_not;
 extern const tg_op tg__op_one_hot;
 extern const tg_op tg__op_or;
@@ -97,21 +134,30 @@ extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
 extern const tg_op tg__op_pick;
 extern const tg_op tg__op_poisson_nll;
+extern const tg_op tg__op_polygamma;
 extern const tg_op tg__op_pow;
+extern const tg_op tg__op_prelu;
 extern const tg_op tg__op_prod;
 extern const tg_op tg__op_reciprocal;
 extern const tg_op tg__op_relu;
+extern const tg_op tg__op_relu6;
+extern const tg_op tg__op_remainder;
 extern const tg_op tg__op_reshape;
+extern const tg_op tg__op_round;
 extern const tg_op tg__op_rsqrt;
 extern const tg_op tg__op_scatter;
 extern const tg_op tg__op_scatter_add;
+extern const tg_op tg__op_selu;
 extern const tg_op tg__op_sigmoid;
 extern const tg_op tg__op_sign;
+extern const tg_op tg__op_silu;
 extern const tg_op tg__op_sin;
+extern const tg_op tg__op_sinh;
 extern const tg_op tg__op_slice;
 extern const tg_op tg__op_smooth_l1;
 extern const tg_op tg__op_softmax;
 extern const tg_op tg__op_softplus;
+extern const tg_op tg__op_softsign;
 extern const tg_op tg__op_sort;
 extern const tg_op tg__op_sqrt;
 extern const tg_op tg__op_square;
@@ -122,9 +168,11 @@ extern const tg_op tg__op_stop_gradient;
 extern const tg_op tg__op_sub;
 extern const tg_op tg__op_sum;
 extern const tg_op tg__op_take_along_axis;
+extern const tg_op tg__op_tan;
 extern const tg_op tg__op_tanh;
 extern const tg_op tg__op_transpose;
 extern const tg_op tg__op_triplet;
+extern const tg_op tg__op_trunc;
 extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
 extern const tg_op tg__op_unsqueeze;
@@ -136,6 +184,8 @@ extern const tg_op *const tg__op_list[];
 const tg_op *const tg__op_list[] = {
     &tg__op_abs,
     &tg__op_accumulate,
+    &tg__op_acos,
+    &tg__op_acosh,
     &tg__op_add,
     &tg__op_add_n,
     &tg__op_all,
@@ -150,6 +200,11 @@ const tg_op *const tg__op_list[] = {
     &tg__op_argmax,
     &tg__op_argmin,
     &tg__op_argsort,
+    &tg__op_asin,
+    &tg__op_asinh,
+    &tg__op_atan,
+    &tg__op_atan2,
+    &tg__op_atanh,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
     &tg__op_bce,
@@ -160,11 +215,18 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cast_i32,
     &tg__op_cast_i64,
     &tg__op_cast_u8,
+    &tg__op_cbrt,
+    &tg__op_ceil,
+    &tg__op_celu,
+    &tg__op_chain,
+    &tg__op_chain_div,
+    &tg__op_clamp,
     &tg__op_concat,
     &tg__op_conv,
     &tg__op_conv_transpose,
     &tg__op_conv_weight_grad,
     &tg__op_cos,
+    &tg__op_cosh,
     &tg__op_cosine,
     &tg__op_cosine_similarity,
     &tg__op_cross_entropy,
@@ -176,30 +238,51 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cummin,
     &tg__op_cumprod,
     &tg__op_cumsum,
+    &tg__op_digamma,
     &tg__op_div,
+    &tg__op_elu,
     &tg__op_eq,
     &tg__op_erf,
+    &tg__op_erfc,
     &tg__op_exp,
+    &tg__op_exp2,
     &tg__op_expand,
     &tg__op_expm1,
     &tg__op_fence,
+    &tg__op_floor,
+    &tg__op_fma,
+    &tg__op_fmod,
     &tg__op_focal,
     &tg__op_focal_binary,
     &tg__op_fold,
+    &tg__op_frac,
     &tg__op_gather,
     &tg__op_gather_grad,
     &tg__op_gaussian_nll,
     &tg__op_ge,
+    &tg__op_gelu,
+    &tg__op_gelu_tanh,
     &tg__op_gt,
+    &tg__op_hardsigmoid,
+    &tg__op_hardswish,
+    &tg__op_hardtanh,
+    &tg__op_heaviside,
     &tg__op_hinge,
     &tg__op_huber,
+    &tg__op_hypot,
     &tg__op_identity,
     &tg__op_isfinite,
+    &tg__op_isinf,
     &tg__op_isnan,
     &tg__op_kl,
     &tg__op_le,
+    &tg__op_lerp,
+    &tg__op_lgamma,
     &tg__op_log,
+    &tg__op_log10,
     &tg__op_log1p,
+    &tg__op_log2,
+    &tg__op_log_sigmoid,
     &tg__op_log_softmax,
     &tg__op_logcumsumexp,
     &tg__op_logsumexp,
@@ -214,6 +297,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_mean,
     &tg__op_min,
     &tg__op_minimum,
+    &tg__op_mish,
     &tg__op_mse,
     &tg__op_mul,
     &tg__op_ne,
@@ -221,6 +305,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_nll,
     &tg__op_norm,
     &tg__op_normal,
+    &tg__op_normal_cdf,
     &tg__op_not,
     &tg__op_one_hot,
     &tg__op_or,
@@ -228,21 +313,30 @@ const tg_op *const tg__op_list[] = {
     &tg__op_permute,
     &tg__op_pick,
     &tg__op_poisson_nll,
+    &tg__op_polygamma,
     &tg__op_pow,
+    &tg__op_prelu,
     &tg__op_prod,
     &tg__op_reciprocal,
     &tg__op_relu,
+    &tg__op_relu6,
+    &tg__op_remainder,
     &tg__op_reshape,
+    &tg__op_round,
     &tg__op_rsqrt,
     &tg__op_scatter,
     &tg__op_scatter_add,
+    &tg__op_selu,
     &tg__op_sigmoid,
     &tg__op_sign,
+    &tg__op_silu,
     &tg__op_sin,
+    &tg__op_sinh,
     &tg__op_slice,
     &tg__op_smooth_l1,
     &tg__op_softmax,
     &tg__op_softplus,
+    &tg__op_softsign,
     &tg__op_sort,
     &tg__op_sqrt,
     &tg__op_square,
@@ -253,9 +347,11 @@ const tg_op *const tg__op_list[] = {
     &tg__op_sub,
     &tg__op_sum,
     &tg__op_take_along_axis,
+    &tg__op_tan,
     &tg__op_tanh,
     &tg__op_transpose,
     &tg__op_triplet,
+    &tg__op_trunc,
     &tg__op_unfold,
     &tg__op_uniform,
     &tg__op_unsqueeze,

@@ -38,7 +38,9 @@ const tg_op tg__op_where = {
  *    y = a if condition, else b
  *  Shapes:   condition, a, b broadcast -> y
  *  Dtypes:   condition bool; a and b of the same dtype, any
- *  Gradient: da = g where the condition is true, db = g where it is false, else 0
+ *  Gradient: da = g where the condition is true, db = g where it is false, else 0. The branch that is not taken gives no NaN
+ *            where functions and quotients made it (sqrt, log, 1 / x, exp, ... at an edge): their rules are 0 where the
+ *            cotangent is. A product does not look: 0 times an infinite factor is NaN
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the condition is not bool or a and b differ
  *  Source:   elementary */
 TG_API(tg_tensor, tg_where, (tg_tensor condition, tg_tensor a, tg_tensor b), (condition, a, b)) {

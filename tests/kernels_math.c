@@ -1,6 +1,6 @@
-/* tests/kernels_math.c: the functions of kernels/math.h against the C library in long double, in every instruction set that has
- * them as an elementwise loop, and as plain code otherwise; bounds are those that math.h states. */
-#include "kernels/math.h"
+/* tests/kernels_math.c: the functions of kernels/math.h and kernels/functions.h against the C library in long double, in every
+ * instruction set that has them as an elementwise loop, and as plain code otherwise; the bounds are those of the headers. */
+#include "kernels/functions.h"
 #include "tests/kernels_basic.h"
 
 #include <float.h>
@@ -20,6 +20,18 @@ typedef struct function {
 
 static long double exact_sigmoid(long double x) {
     return 1 / (1 + expl(-x));
+}
+
+static long double exact_normal_cdf(long double x) {
+    return erfcl(-x * 0.70710678118654752440084436210485L) / 2;
+}
+
+static long double exact_softplus(long double x) {
+    return x > 0 ? x + log1pl(expl(-x)) : log1pl(expl(x));
+}
+
+static long double exact_mish(long double x) {
+    return x * tanhl(exact_softplus(x));
 }
 
 #define PLAIN(name) tg__##name##_f32, tg__##name##_f64
@@ -49,6 +61,40 @@ static const function functions[] = {
     {"cos", 1, 2, -1e6, 1e6, cosl, PLAIN(cos)},
     {"erf", 3, 3, -7, 7, erfl, PLAIN(erf)},
     {"erf", 3, 3, 1e-30, 1, erfl, PLAIN(erf)},
+    {"tan", 1, 5, -10, 10, tanl, PLAIN(tan)},
+    {"tan", 1, 5, -1e6, 1e6, tanl, PLAIN(tan)},
+    {"tan", 1, 5, 1e-30, 1, tanl, PLAIN(tan)},
+    {"erfc", 7, 7, -5, 9, erfcl, PLAIN(erfc)},
+    {"erfc", F64_ONLY, 7, 5, 26, erfcl, PLAIN(erfc)},
+    {"erfc", 7, 7, 1e-30, 1, erfcl, PLAIN(erfc)},
+    {"normal_cdf", 7, 7, -12, 8, exact_normal_cdf, PLAIN(normal_cdf)},
+    {"normal_cdf", 7, 7, -1, 1, exact_normal_cdf, PLAIN(normal_cdf)},
+    {"cbrt", 1, 1, -10, 10, cbrtl, PLAIN(cbrt)},
+    {"cbrt", 1, 1, 1e-37, 1e37, cbrtl, PLAIN(cbrt)},
+    {"log10", 2, 2, 1e-37, 1e37, log10l, PLAIN(log10)},
+    {"log10", 2, 2, 0.5, 2, log10l, PLAIN(log10)},
+    {"sinh", 3, 3, -89, 89, sinhl, PLAIN(sinh)},
+    {"sinh", 3, 3, -2, 2, sinhl, PLAIN(sinh)},
+    {"sinh", 3, 3, 1e-30, 25, sinhl, PLAIN(sinh)},
+    {"cosh", 2, 2, -89, 89, coshl, PLAIN(cosh)},
+    {"cosh", 2, 2, -3, 3, coshl, PLAIN(cosh)},
+    {"asinh", 4, 4, -10, 10, asinhl, PLAIN(asinh)},
+    {"asinh", 4, 4, 1e-30, 1e30, asinhl, PLAIN(asinh)},
+    {"acosh", 4, 4, 1, 3, acoshl, PLAIN(acosh)},
+    {"acosh", 4, 4, 1.0001, 1e30, acoshl, PLAIN(acosh)},
+    {"atanh", 4, 4, -1, 1, atanhl, PLAIN(atanh)},
+    {"atanh", 4, 4, 1e-30, 1, atanhl, PLAIN(atanh)},
+    {"asin", 2.5, 2.5, -1, 1, asinl, PLAIN(asin)},
+    {"asin", 2.5, 2.5, 1e-30, 1, asinl, PLAIN(asin)},
+    {"acos", 2, 2, -1, 1, acosl, PLAIN(acos)},
+    {"atan", 2, 2, -5, 5, atanl, PLAIN(atan)},
+    {"atan", 2, 2, 1e-30, 1e30, atanl, PLAIN(atan)},
+    {"softplus", 4, 4, -80, 80, exact_softplus, PLAIN(softplus)},
+    {"softplus", 4, 4, -3, 3, exact_softplus, PLAIN(softplus)},
+    {"mish", 5, 5, -80, 80, exact_mish, PLAIN(mish)},
+    {"mish", 5, 5, -3, 3, exact_mish, PLAIN(mish)},
+    {"lgamma", 1, 8, 3, 1e6, lgammal, PLAIN(lgamma)},
+    {"trunc", 0, 0, -100, 100, truncl, PLAIN(trunc)},
     {"sqrt", 0.5, 0.5, 1e-30, 1e30, sqrtl, PLAIN(sqrt)},
     {"floor", 0, 0, -100, 100, floorl, PLAIN(floor)},
     {"ceil", 0, 0, -100, 100, ceill, PLAIN(ceil)},
@@ -137,6 +183,22 @@ static const edge edges[] = {
     {"sin", 0, 0}, {"cos", 0, 1}, {"sin", INFINITY, NAN}, {"cos", -INFINITY, NAN},
     {"erf", INFINITY, 1}, {"erf", -INFINITY, -1}, {"erf", 0, 0}, {"erf", 30, 1}, {"erf", -30, -1},
     {"sqrt", 4, 2}, {"sqrt", -1, NAN}, {"sqrt", INFINITY, INFINITY}, {"sqrt", 0, 0},
+    {"tan", 0, 0}, {"tan", INFINITY, NAN}, {"erfc", INFINITY, 0}, {"erfc", -INFINITY, 2}, {"erfc", 100, 0},
+    {"normal_cdf", INFINITY, 1}, {"normal_cdf", -INFINITY, 0}, {"normal_cdf", -100, 0},
+    {"cbrt", 27, 3}, {"cbrt", -8, -2}, {"cbrt", 0, 0}, {"cbrt", INFINITY, INFINITY}, {"cbrt", -INFINITY, -INFINITY},
+    {"log10", 0, -INFINITY}, {"log10", -1, NAN}, {"log10", INFINITY, INFINITY}, {"log10", 1, 0},
+    {"sinh", 0, 0}, {"sinh", INFINITY, INFINITY}, {"sinh", -INFINITY, -INFINITY}, {"sinh", 1000, INFINITY},
+    {"cosh", 0, 1}, {"cosh", INFINITY, INFINITY}, {"cosh", -INFINITY, INFINITY}, {"cosh", -1000, INFINITY},
+    {"asinh", 0, 0}, {"asinh", INFINITY, INFINITY}, {"asinh", -INFINITY, -INFINITY},
+    {"acosh", 1, 0}, {"acosh", 0.5, NAN}, {"acosh", -3, NAN}, {"acosh", INFINITY, INFINITY}, {"acosh", -INFINITY, NAN},
+    {"atanh", 0, 0}, {"atanh", 1, INFINITY}, {"atanh", -1, -INFINITY}, {"atanh", 2, NAN}, {"atanh", INFINITY, NAN},
+    {"asin", 0, 0}, {"asin", 2, NAN}, {"asin", -INFINITY, NAN}, {"acos", 1, 0}, {"acos", -1.5, NAN}, {"acos", INFINITY, NAN},
+    {"asin", 1, 1.57079632679489662}, {"acos", -1, 3.14159265358979324}, {"acos", 0, 1.57079632679489662},
+    {"atan", 0, 0}, {"atan", INFINITY, 1.57079632679489662}, {"atan", -INFINITY, -1.57079632679489662},
+    {"softplus", INFINITY, INFINITY}, {"softplus", -INFINITY, 0}, {"softplus", 1000, 1000}, {"softplus", -1000, 0},
+    {"mish", 0, 0}, {"mish", INFINITY, INFINITY}, {"mish", 1000, 1000}, {"mish", -1000, 0},
+    {"lgamma", 1, 0}, {"lgamma", 2, 0}, {"lgamma", 0, INFINITY}, {"lgamma", -3, INFINITY}, {"lgamma", INFINITY, INFINITY},
+    {"trunc", -0.5, 0}, {"trunc", 2.9, 2}, {"trunc", -2.9, -2}, {"trunc", 1e18, 1e18}, {"trunc", -INFINITY, -INFINITY},
     {"floor", -0.5, -1}, {"floor", 0.5, 0}, {"floor", 1e18, 1e18}, {"floor", INFINITY, INFINITY},
     {"ceil", -0.5, 0}, {"ceil", 0.5, 1}, {"ceil", -INFINITY, -INFINITY},
     {"rint", 0.5, 0}, {"rint", 1.5, 2}, {"rint", -2.5, -2}, {"rint", 1e18, 1e18}, {"rint", -INFINITY, -INFINITY},
@@ -208,6 +270,82 @@ static void check_pow(kernel_test *t) {
     }
 }
 
+/* Two operands: bounds, and the values of the C library at the edges, signs of zeros included. */
+typedef struct function2 {
+    const char *name;
+    double ulp_f32, ulp_f64;
+    long double (*exact)(long double, long double);
+    float (*f32)(float, float);
+    double (*f64)(double, double);
+} function2;
+
+static long double exact_remainder(long double a, long double b) {
+    const long double rest = fmodl(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+static const function2 functions2[] = {
+    {"atan2", 3, 3, atan2l, PLAIN(atan2)},
+    {"hypot", 1, 1.5, hypotl, PLAIN(hypot)},
+    {"fmod", 0, 0, fmodl, PLAIN(fmod)},
+    {"remainder", 0.5, 0.5, exact_remainder, PLAIN(remainder)},
+};
+
+static bool agrees2(double got, double wanted, double relative) {
+    if (isnan(wanted) || isnan(got)) return isnan(got) && isnan(wanted);
+    if (got == wanted) return got != 0 || signbit(got) == signbit(wanted);
+    return fabs(got - wanted) <= relative * fabs(wanted);
+}
+
+static void check_two(kernel_test *t, const function2 *f) {
+    const double edge[] = {0, -0.0, 1, -1, 2.5, 1e-37, 1e37, INFINITY, -INFINITY, (double)NAN};
+    const int n = (int)(sizeof edge / sizeof *edge);
+    for (int i = 0; i < n * n; i++) {
+        const double a = edge[i / n], b = edge[i % n], exact = (double)f->exact(a, b), got = f->f64(a, b);
+        const double exact32 = (double)(float)f->exact((float)a, (float)b), got32 = (double)f->f32((float)a, (float)b);
+        if (!agrees2(got, exact, 1e-15)) kernel_fail(t, "%s(%g, %g) f64: %g, not %g", f->name, a, b, got, exact);
+        if (!agrees2(got32, exact32, 4e-7)) kernel_fail(t, "%s(%g, %g) f32: %g, not %g", f->name, a, b, got32, exact32);
+    }
+    for (int i = 0; i < 20000; i++) {
+        const double a = kernel_double(t, -9, 9), b = kernel_double(t, -9, 9);
+        const double e64 = ulps(f->f64(a, b), f->exact(a, b), DBL_MANT_DIG, DBL_MIN_EXP);
+        const double e32 = ulps(f->f32((float)a, (float)b), f->exact((float)a, (float)b), FLT_MANT_DIG, FLT_MIN_EXP);
+        if (!(e64 <= f->ulp_f64)) kernel_fail(t, "%s(%a, %a) f64: %.2f ULP", f->name, a, b, e64);
+        if (!(e32 <= f->ulp_f32)) kernel_fail(t, "%s(%a, %a) f32: %.2f ULP", f->name, a, b, e32);
+    }
+}
+
+/* Values by mpmath 1.3 (psi), 17 digits. */
+static void check_polygamma(kernel_test *t) {
+    const struct { double n, x, y; } known[] = {
+        {0, 0.3, -3.5025242222001331}, {0, -2.7, -1.1153471291406895}, {0, 1e5, 11.512920464961895},
+        {1, 0.3, 12.245364546107732}, {1, -2.7, 14.769375845132314}, {1, 30.5, 0.033330248112801608},
+        {2, 0.3, -75.272536588726041}, {2, -2.7, -68.932939023263799}, {2, 30.5, -0.0011108026689359417},
+        {4, 0.3, -9883.4685554969892}, {5, -2.7, 165660.11051361315}, {6, 30.5, -1.6428972478015798e-7},
+        {7, 0.3, 76818182.998493224},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const double got = tg__polygamma_f64(known[i].n, known[i].x);
+        if (!(fabs(got - known[i].y) <= 32 * 0x1p-53 * fabs(known[i].y)))
+            kernel_fail(t, "polygamma(%g, %g): %.17g, not %.17g", known[i].n, known[i].x, got, known[i].y);
+    }
+    for (int i = 0; i < 2000; i++) { /* psi_n(x + 1) = psi_n(x) + (-1)^n n! / x^(n + 1) */
+        const double n = (double)kernel_int(t, 0, 10), x = kernel_double(t, 0.1, 20);
+        const double step = (fmod(n, 2) == 0 ? 1 : -1) * tgamma(n + 1) / pow(x, n + 1);
+        const double got = tg__polygamma_f64(n, x + 1), exact = tg__polygamma_f64(n, x) + step;
+        if (!(fabs(got - exact) <= 1e-14 * (fabs(step) + fabs(got))))
+            kernel_fail(t, "polygamma(%g, %g + 1): %.17g, not %.17g", n, x, got, exact);
+    }
+    const struct { double n, x, y; } edge[] = {
+        {0, 0, -INFINITY}, {0, -0.0, INFINITY}, {0, -1, NAN}, {0, INFINITY, INFINITY}, {0, -INFINITY, NAN}, {1, 0, INFINITY},
+        {1, -2, INFINITY}, {2, -2, NAN}, {0.5, 1, NAN}, {-1, 1, NAN}, {101, 1, NAN}, {1, NAN, NAN}, {0, NAN, NAN},
+    };
+    for (size_t i = 0; i < sizeof edge / sizeof *edge; i++) {
+        const double got = tg__polygamma_f64(edge[i].n, edge[i].x);
+        if (!agrees(got, edge[i].y)) kernel_fail(t, "polygamma(%g, %g): %g, not %g", edge[i].n, edge[i].x, got, edge[i].y);
+    }
+}
+
 static void check_conversions(kernel_test *t) {
     if (tg__to_i32_f32(NAN) != 0 || tg__to_i32_f32(1e20f) != INT32_MAX || tg__to_i32_f32(-1e20f) != INT32_MIN ||
         tg__to_i32_f32(-2.9f) != -2)
@@ -233,5 +371,7 @@ void test_kernel_math(kernel_test *t) {
         check_edge(t, find_function(e->name), e->x, e->y);
     check_denormal_results(t);
     check_pow(t);
+    for (size_t i = 0; i < sizeof functions2 / sizeof *functions2; i++) check_two(t, &functions2[i]);
+    check_polygamma(t);
     check_conversions(t);
 }

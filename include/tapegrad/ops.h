@@ -11,6 +11,197 @@
 extern "C" {
 #endif
 
+/* tg_sigmoid: the logistic function.
+ *    y = 1 / (1 + e^-x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g y (1 - y)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_sigmoid, tg_tensor x);
+#define tg_sigmoid(...) tg_sigmoid_at(TG_HERE, __VA_ARGS__)
+
+/* tg_softplus: a smooth positive part; no overflow for large x.
+ *    y = log(1 + e^x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + e^-x)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Dugas, Bengio, Belisle, Nadeau, Garcia 2001, Incorporating second-order functional knowledge for better option
+ *            pricing */
+TG_SITED(tg_tensor, tg_softplus, tg_tensor x);
+#define tg_softplus(...) tg_softplus_at(TG_HERE, __VA_ARGS__)
+
+/* tg_log_sigmoid: the logarithm of the logistic function; no overflow for large -x.
+ *    y = -log(1 + e^-x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + e^x)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_log_sigmoid, tg_tensor x);
+#define tg_log_sigmoid(...) tg_log_sigmoid_at(TG_HERE, __VA_ARGS__)
+
+/* tg_silu: x times the logistic function of x (SiLU, swish).
+ *    y = x sigmoid(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: of the product
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
+TG_SITED(tg_tensor, tg_silu, tg_tensor x);
+#define tg_silu(...) tg_silu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gelu: x times the probability that a normal number is at most x; tg_gelu_tanh is the approximation.
+ *    y = x (1 + erf(x / sqrt(2))) / 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: of the product
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
+TG_SITED(tg_tensor, tg_gelu, tg_tensor x);
+#define tg_gelu(...) tg_gelu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gelu_tanh: the approximation of gelu by tanh.
+ *    y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g s (1 + z (1 - s)), where y = x s and z = x d/dx of the sigmoid's argument
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
+TG_SITED(tg_tensor, tg_gelu_tanh, tg_tensor x);
+#define tg_gelu_tanh(...) tg_gelu_tanh_at(TG_HERE, __VA_ARGS__)
+
+/* tg_mish: x times tanh of softplus.
+ *    y = x tanh(log(1 + e^x))
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g (t + x (1 - t^2) sigmoid(x)), where t = tanh(log(1 + e^x))
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Misra 2019, arXiv:1908.08681, eq. 1 */
+TG_SITED(tg_tensor, tg_mish, tg_tensor x);
+#define tg_mish(...) tg_mish_at(TG_HERE, __VA_ARGS__)
+
+/* tg_softsign: x over 1 and its size.
+ *    y = x / (1 + |x|)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + |x|)^2
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Bergstra, Desjardins, Lamblin, Bengio 2009, Quadratic polynomials learn better image features */
+TG_SITED(tg_tensor, tg_softsign, tg_tensor x);
+#define tg_softsign(...) tg_softsign_at(TG_HERE, __VA_ARGS__)
+
+/* tg_relu: the positive part; NaN for NaN.
+ *    y = max(x, 0)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where x > 0, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Nair, Hinton 2010, Rectified linear units improve restricted Boltzmann machines */
+TG_SITED(tg_tensor, tg_relu, tg_tensor x);
+#define tg_relu(...) tg_relu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_prelu: a, but b a where it is not positive; b is learned, one number for each channel as its shape broadcasts.
+ *    y = a where a > 0, else b a
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g where a > 0, else g b; db = 0 where a > 0, else g a
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   He, Zhang, Ren, Sun 2015, arXiv:1502.01852, eq. 1 */
+TG_SITED(tg_tensor, tg_prelu, tg_tensor a, tg_tensor b);
+#define tg_prelu(...) tg_prelu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_leaky_relu: x, but slope x where it is not positive. The slope is data: a new value makes no new plan.
+ *    y = x where x > 0, else slope x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where x > 0, else slope g
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Maas, Hannun, Ng 2013, Rectifier nonlinearities improve neural network acoustic models */
+TG_SITED(tg_tensor, tg_leaky_relu, tg_tensor x, double slope);
+#define tg_leaky_relu(...) tg_leaky_relu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_elu: x, but an exponential towards -alpha where it is not positive. alpha is data: a new value makes no new plan.
+ *    y = x where x > 0, else alpha (e^x - 1)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where x > 0, else g alpha e^x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Clevert, Unterthiner, Hochreiter 2015, arXiv:1511.07289, eq. 16 */
+TG_SITED(tg_tensor, tg_elu, tg_tensor x, double alpha);
+#define tg_elu(...) tg_elu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_celu: elu with a derivative that does not jump. alpha is data: a new value makes no new plan. NaN for alpha = 0.
+ *    y = x where x > 0, else alpha (e^(x / alpha) - 1)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where x > 0, else g e^(x / alpha)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Barron 2017, arXiv:1704.07483, eq. 2 */
+TG_SITED(tg_tensor, tg_celu, tg_tensor x, double alpha);
+#define tg_celu(...) tg_celu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_selu: elu times a number, both chosen so that mean 0 and variance 1 are kept.
+ *    y = s x where x > 0, else s alpha (e^x - 1), s = 1.0507..., alpha = 1.6732...
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g s where x > 0, else g s alpha e^x
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515, eq. 2 */
+TG_SITED(tg_tensor, tg_selu, tg_tensor x);
+#define tg_selu(...) tg_selu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_heaviside: whether x is positive, as a number: Heaviside's step, the perceptron's activation; NaN for NaN.
+ *    y = 1 where x > 0, else 0
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Rosenblatt 1958, The perceptron */
+TG_SITED(tg_tensor, tg_heaviside, tg_tensor x);
+#define tg_heaviside(...) tg_heaviside_at(TG_HERE, __VA_ARGS__)
+
+/* tg_relu6: the positive part, at most 6; NaN for NaN.
+ *    y = min(max(x, 0), 6)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where 0 < x < 6, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10 */
+TG_SITED(tg_tensor, tg_relu6, tg_tensor x);
+#define tg_relu6(...) tg_relu6_at(TG_HERE, __VA_ARGS__)
+
+/* tg_hardtanh: as tg_clamp, but nothing flows at the bounds themselves. The bounds are data; -1 and 1 are the usual ones.
+ *    y = min(max(x, lo), hi)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where lo < x < hi, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Collobert 2004, Large scale machine learning */
+TG_SITED(tg_tensor, tg_hardtanh, tg_tensor x, double lo, double hi);
+#define tg_hardtanh(...) tg_hardtanh_at(TG_HERE, __VA_ARGS__)
+
+/* tg_hardsigmoid: a straight line in place of the logistic function; NaN for NaN.
+ *    y = min(max(x + 3, 0), 6) / 6
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / 6 where -3 < x < 3, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Howard and others 2019, arXiv:1905.02244, section 5.2 */
+TG_SITED(tg_tensor, tg_hardsigmoid, tg_tensor x);
+#define tg_hardsigmoid(...) tg_hardsigmoid_at(TG_HERE, __VA_ARGS__)
+
+/* tg_hardswish: x times hardsigmoid of x; NaN for NaN.
+ *    y = x min(max(x + 3, 0), 6) / 6
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = 0 where x <= -3, g where x >= 3, else g (x / 3 + 1/2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   Howard and others 2019, arXiv:1905.02244, section 5.2 */
+TG_SITED(tg_tensor, tg_hardswish, tg_tensor x);
+#define tg_hardswish(...) tg_hardswish_at(TG_HERE, __VA_ARGS__)
+
 /* tg_add: the sum of two tensors.
  *    y = a + b
  *  Shapes:   a, b broadcast -> y
@@ -45,11 +236,32 @@ TG_SITED(tg_tensor, tg_mul, tg_tensor a, tg_tensor b);
  *    y = a / b
  *  Shapes:   a, b broadcast -> y
  *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers are rounded towards 0, and divided by 0 give 0
- *  Gradient: da = g / b, db = -g y / b
+ *  Gradient: da = g / b, db = -g y / b; 0 where g = 0, even if b = 0
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_div, tg_tensor a, tg_tensor b);
 #define tg_div(...) tg_div_at(TG_HERE, __VA_ARGS__)
+
+/* tg_chain: a cotangent times a derivative, for rules: where no cotangent comes, none goes on, though the derivative be
+ *  infinite or NaN. So the unused branch of tg_where gives no NaN.
+ *    y = a b, 0 where a = 0 or b = 0
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g b, db = g a, each 0 where a factor is
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_chain, tg_tensor a, tg_tensor b);
+#define tg_chain(...) tg_chain_at(TG_HERE, __VA_ARGS__)
+
+/* tg_chain_div: a cotangent over a number that may be 0, for rules: as tg_chain with 1 / b.
+ *    y = a / b, 0 where a = 0
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g / b, db = -g y / b, 0 where g = 0
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_chain_div, tg_tensor a, tg_tensor b);
+#define tg_chain_div(...) tg_chain_div_at(TG_HERE, __VA_ARGS__)
 
 /* tg_scale: a tensor times a number. The number is data: a new value makes no new plan.
  *    y = s x
@@ -115,7 +327,7 @@ TG_SITED(tg_tensor, tg_square, tg_tensor x);
  *    y = x^(1/2)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g / (2 y); infinite where x = 0
+ *  Gradient: dx = g / (2 y): infinite where x = 0, but 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_sqrt, tg_tensor x);
@@ -130,6 +342,26 @@ TG_SITED(tg_tensor, tg_sqrt, tg_tensor x);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_rsqrt, tg_tensor x);
 #define tg_rsqrt(...) tg_rsqrt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cbrt: the cube root, of negative numbers, too.
+ *    y = x^(1/3)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (3 y^2): infinite where x = 0, but 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cbrt, tg_tensor x);
+#define tg_cbrt(...) tg_cbrt_at(TG_HERE, __VA_ARGS__)
+
+/* tg_hypot: the length of the vector (a, b), without overflow of the squares; infinite if one is infinite.
+ *    y = (a^2 + b^2)^(1/2)
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g a / y, db = g b / y, both 0 where y = 0
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_hypot, tg_tensor a, tg_tensor b);
+#define tg_hypot(...) tg_hypot_at(TG_HERE, __VA_ARGS__)
 
 /* tg_reciprocal: one over x.
  *    y = 1 / x
@@ -151,6 +383,48 @@ TG_SITED(tg_tensor, tg_reciprocal, tg_tensor x);
 TG_SITED(tg_tensor, tg_pow, tg_tensor a, tg_tensor b);
 #define tg_pow(...) tg_pow_at(TG_HERE, __VA_ARGS__)
 
+/* tg_fmod: what is left of a when b is taken from it as often as a / b rounded towards 0 says; it has the sign of a. NaN
+ *  where b = 0; a where b = 0 for whole numbers.
+ *    y = a - trunc(a / b) b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
+ *  Gradient: da = g, db = -g trunc(a / b)
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary; exact, by the C library */
+TG_SITED(tg_tensor, tg_fmod, tg_tensor a, tg_tensor b);
+#define tg_fmod(...) tg_fmod_at(TG_HERE, __VA_ARGS__)
+
+/* tg_remainder: what is left of a when b is taken from it as often as a / b rounded down says; it has the sign of b. NaN
+ *  where b = 0; a where b = 0 for whole numbers.
+ *    y = a - floor(a / b) b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for both; whole numbers wrap around
+ *  Gradient: da = g, db = -g floor(a / b)
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_remainder, tg_tensor a, tg_tensor b);
+#define tg_remainder(...) tg_remainder_at(TG_HERE, __VA_ARGS__)
+
+/* tg_fma: a product and a sum, rounded once.
+ *    y = a b + c
+ *  Shapes:   a, b, c broadcast -> y
+ *  Dtypes:   f32, f64, i32, i64, the same for all; whole numbers wrap around
+ *  Gradient: da = g b, db = g a, dc = g
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are u8 or bool
+ *  Source:   IEEE 754-2019, 5.4.1 */
+TG_SITED(tg_tensor, tg_fma, tg_tensor a, tg_tensor b, tg_tensor c);
+#define tg_fma(...) tg_fma_at(TG_HERE, __VA_ARGS__)
+
+/* tg_lerp: from a to b by the part c: exactly a for c = 0, b for c = 1.
+ *    y = a + c (b - a)
+ *  Shapes:   a, b, c broadcast -> y
+ *  Dtypes:   f32, f64, the same for all
+ *  Gradient: da = g (1 - c), db = g c, dc = g (b - a)
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_lerp, tg_tensor a, tg_tensor b, tg_tensor c);
+#define tg_lerp(...) tg_lerp_at(TG_HERE, __VA_ARGS__)
+
 /* tg_maximum: the larger of two tensors, element by element; NaN if one is NaN.
  *    y = max(a, b)
  *  Shapes:   a, b broadcast -> y
@@ -170,6 +444,17 @@ TG_SITED(tg_tensor, tg_maximum, tg_tensor a, tg_tensor b);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_minimum, tg_tensor a, tg_tensor b);
 #define tg_minimum(...) tg_minimum_at(TG_HERE, __VA_ARGS__)
+
+/* tg_clamp: x where it is between lo and hi, else the nearer of them; hi everywhere if lo > hi; NaN for NaN. The bounds are
+ *  data: new values make no new plan. For bounds that are tensors: tg_minimum(tg_maximum(x, lo), hi).
+ *    y = min(max(x, lo), hi)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g where lo <= x <= hi, else 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_clamp, tg_tensor x, double lo, double hi);
+#define tg_clamp(...) tg_clamp_at(TG_HERE, __VA_ARGS__)
 
 /* tg_eq: whether two elements are equal; NaN equals nothing.
  *    y = (a == b)
@@ -240,6 +525,16 @@ TG_SITED(tg_tensor, tg_ge, tg_tensor a, tg_tensor b);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_isnan, tg_tensor x);
 #define tg_isnan(...) tg_isnan_at(TG_HERE, __VA_ARGS__)
+
+/* tg_isinf: whether an element is infinite; false for whole numbers.
+ *    y = (|x| is infinite)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype -> bool
+ *  Gradient: none flows
+ *  Errors:   TG_ESTALE and TG_EARG for a bad handle
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_isinf, tg_tensor x);
+#define tg_isinf(...) tg_isinf_at(TG_HERE, __VA_ARGS__)
 
 /* tg_isfinite: whether an element is a finite number; true for whole numbers.
  *    y = (x is neither NaN nor infinite)
@@ -357,7 +652,7 @@ TG_SITED(tg_tensor, tg_conv_transpose3d, tg_tensor x, tg_tensor w, tg_conv_confi
  *    y = e^x
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g y
+ *  Gradient: dx = g y, 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_exp, tg_tensor x);
@@ -367,27 +662,57 @@ TG_SITED(tg_tensor, tg_exp, tg_tensor x);
  *    y = e^x - 1
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g e^x
+ *  Gradient: dx = g e^x, 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_expm1, tg_tensor x);
 #define tg_expm1(...) tg_expm1_at(TG_HERE, __VA_ARGS__)
 
+/* tg_exp2: 2 to the power of x.
+ *    y = 2^x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g y log 2, 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_exp2, tg_tensor x);
+#define tg_exp2(...) tg_exp2_at(TG_HERE, __VA_ARGS__)
+
 /* tg_log: the natural logarithm; -infinity for 0, NaN where x < 0.
  *    y = log x
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g / x
+ *  Gradient: dx = g / x, 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_log, tg_tensor x);
 #define tg_log(...) tg_log_at(TG_HERE, __VA_ARGS__)
 
+/* tg_log2: the logarithm to base 2; -infinity for 0, NaN where x < 0.
+ *    y = log x / log 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (x log 2), 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_log2, tg_tensor x);
+#define tg_log2(...) tg_log2_at(TG_HERE, __VA_ARGS__)
+
+/* tg_log10: the logarithm to base 10; -infinity for 0, NaN where x < 0.
+ *    y = log x / log 10
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (x log 10), 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_log10, tg_tensor x);
+#define tg_log10(...) tg_log10_at(TG_HERE, __VA_ARGS__)
+
 /* tg_log1p: the natural logarithm of 1 + x, also exact next to 0.
  *    y = log(1 + x)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g / (1 + x)
+ *  Gradient: dx = g / (1 + x), 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_log1p, tg_tensor x);
@@ -413,6 +738,76 @@ TG_SITED(tg_tensor, tg_sin, tg_tensor x);
 TG_SITED(tg_tensor, tg_cos, tg_tensor x);
 #define tg_cos(...) tg_cos_at(TG_HERE, __VA_ARGS__)
 
+/* tg_tan: the tangent of x in radians.
+ *    y = tan x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g (1 + y^2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_tan, tg_tensor x);
+#define tg_tan(...) tg_tan_at(TG_HERE, __VA_ARGS__)
+
+/* tg_asin: the angle in [-pi/2, pi/2] whose sine is x; NaN where |x| > 1.
+ *    y = asin x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 - x^2)^(1/2): infinite at -1 and 1, but 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_asin, tg_tensor x);
+#define tg_asin(...) tg_asin_at(TG_HERE, __VA_ARGS__)
+
+/* tg_acos: the angle in [0, pi] whose cosine is x; NaN where |x| > 1.
+ *    y = acos x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = -g / (1 - x^2)^(1/2): infinite at -1 and 1, but 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_acos, tg_tensor x);
+#define tg_acos(...) tg_acos_at(TG_HERE, __VA_ARGS__)
+
+/* tg_atan: the angle in (-pi/2, pi/2) whose tangent is x.
+ *    y = atan x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g / (1 + x^2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_atan, tg_tensor x);
+#define tg_atan(...) tg_atan_at(TG_HERE, __VA_ARGS__)
+
+/* tg_atan2: the angle in [-pi, pi] of the point with abscissa b and ordinate a, as C's atan2(a, b).
+ *    y = the angle whose tangent is a / b
+ *  Shapes:   a, b broadcast -> y
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g b / (a^2 + b^2), db = -g a / (a^2 + b^2), both 0 where a = b = 0
+ *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the dtypes differ or are not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_atan2, tg_tensor a, tg_tensor b);
+#define tg_atan2(...) tg_atan2_at(TG_HERE, __VA_ARGS__)
+
+/* tg_sinh: the hyperbolic sine.
+ *    y = (e^x - e^-x) / 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g cosh x, 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_sinh, tg_tensor x);
+#define tg_sinh(...) tg_sinh_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cosh: the hyperbolic cosine.
+ *    y = (e^x + e^-x) / 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g sinh x, 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_cosh, tg_tensor x);
+#define tg_cosh(...) tg_cosh_at(TG_HERE, __VA_ARGS__)
+
 /* tg_tanh: the hyperbolic tangent.
  *    y = (e^x - e^-x) / (e^x + e^-x)
  *  Shapes:   x (any) -> y (the same)
@@ -423,36 +818,35 @@ TG_SITED(tg_tensor, tg_cos, tg_tensor x);
 TG_SITED(tg_tensor, tg_tanh, tg_tensor x);
 #define tg_tanh(...) tg_tanh_at(TG_HERE, __VA_ARGS__)
 
-/* tg_sigmoid: the logistic function.
- *    y = 1 / (1 + e^-x)
+/* tg_asinh: the inverse of sinh.
+ *    y = log(x + (x^2 + 1)^(1/2))
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g y (1 - y)
+ *  Gradient: dx = g / (x^2 + 1)^(1/2)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
-TG_SITED(tg_tensor, tg_sigmoid, tg_tensor x);
-#define tg_sigmoid(...) tg_sigmoid_at(TG_HERE, __VA_ARGS__)
+TG_SITED(tg_tensor, tg_asinh, tg_tensor x);
+#define tg_asinh(...) tg_asinh_at(TG_HERE, __VA_ARGS__)
 
-/* tg_softplus: a smooth positive part; no overflow for large x.
- *    y = log(1 + e^x)
+/* tg_acosh: the inverse of cosh; NaN where x < 1.
+ *    y = log(x + (x^2 - 1)^(1/2))
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g / (1 + e^-x)
+ *  Gradient: dx = g / (x^2 - 1)^(1/2): infinite at 1, but 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
- *  Source:   Dugas, Bengio, Belisle, Nadeau, Garcia 2001, Incorporating second-order functional knowledge for better option
- *            pricing */
-TG_SITED(tg_tensor, tg_softplus, tg_tensor x);
-#define tg_softplus(...) tg_softplus_at(TG_HERE, __VA_ARGS__)
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_acosh, tg_tensor x);
+#define tg_acosh(...) tg_acosh_at(TG_HERE, __VA_ARGS__)
 
-/* tg_relu: the positive part; NaN for NaN.
- *    y = max(x, 0)
+/* tg_atanh: the inverse of tanh; infinite at -1 and 1, NaN beyond.
+ *    y = log((1 + x) / (1 - x)) / 2
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g where x > 0, else 0
+ *  Gradient: dx = g / (1 - x^2), 0 where g = 0
  *  Errors:   TG_EDTYPE if x is not f32 or f64
- *  Source:   Nair, Hinton 2010, Rectified linear units improve restricted Boltzmann machines */
-TG_SITED(tg_tensor, tg_relu, tg_tensor x);
-#define tg_relu(...) tg_relu_at(TG_HERE, __VA_ARGS__)
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_atanh, tg_tensor x);
+#define tg_atanh(...) tg_atanh_at(TG_HERE, __VA_ARGS__)
 
 /* tg_erf: the error function.
  *    y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x
@@ -463,6 +857,57 @@ TG_SITED(tg_tensor, tg_relu, tg_tensor x);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_erf, tg_tensor x);
 #define tg_erf(...) tg_erf_at(TG_HERE, __VA_ARGS__)
+
+/* tg_erfc: 1 less the error function, also exact where that is near 1.
+ *    y = 1 - erf x
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = -g 2 / sqrt(pi) e^(-x^2)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_erfc, tg_tensor x);
+#define tg_erfc(...) tg_erfc_at(TG_HERE, __VA_ARGS__)
+
+/* tg_normal_cdf: the probability that a normal number of mean 0 and deviation 1 is at most x.
+ *    y = (1 + erf(x / sqrt(2))) / 2
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g e^(-x^2 / 2) / sqrt(2 pi)
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_normal_cdf, tg_tensor x);
+#define tg_normal_cdf(...) tg_normal_cdf_at(TG_HERE, __VA_ARGS__)
+
+/* tg_lgamma: the logarithm of the gamma function's absolute value; infinite at 0, -1, -2, ....
+ *    y = log |gamma(x)|
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g digamma(x), 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   DLMF 5.2; the C library's */
+TG_SITED(tg_tensor, tg_lgamma, tg_tensor x);
+#define tg_lgamma(...) tg_lgamma_at(TG_HERE, __VA_ARGS__)
+
+/* tg_digamma: the derivative of log gamma; infinite at 0, NaN at -1, -2, ....
+ *    y = gamma'(x) / gamma(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g polygamma(x, 1), 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   DLMF 5.2.2; 5.11.2 for large x, 5.5.4 for negative x */
+TG_SITED(tg_tensor, tg_digamma, tg_tensor x);
+#define tg_digamma(...) tg_digamma_at(TG_HERE, __VA_ARGS__)
+
+/* tg_polygamma: the n-th derivative of digamma. The order is data: a new value makes no new plan. NaN if n > 100, and at
+ *  0, -1, -2, ... for even n; infinite there for odd n.
+ *    y = d^n/dx^n digamma(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g polygamma(x, n + 1), 0 where g = 0
+ *  Errors:   TG_EDTYPE if x is not f32 or f64; TG_EARG if n < 0
+ *  Source:   DLMF 5.15; 25.11.43 for x > 0, 5.15.6 else */
+TG_SITED(tg_tensor, tg_polygamma, tg_tensor x, int n);
+#define tg_polygamma(...) tg_polygamma_at(TG_HERE, __VA_ARGS__)
 
 /* tg_gather: takes elements along an axis by their numbers, as many times as they stand in index: rows of an embedding.
  *    y[..., i..., ...] = x[..., index[i...], ...]
@@ -1005,6 +1450,56 @@ TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 TG_SITED(tg_tensor, tg_argmin, tg_tensor x, int64_t axis);
 #define tg_argmin(...) tg_argmin_at(TG_HERE, __VA_ARGS__)
 
+/* tg_floor: the largest whole number that is not above x.
+ *    y = floor(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_floor, tg_tensor x);
+#define tg_floor(...) tg_floor_at(TG_HERE, __VA_ARGS__)
+
+/* tg_ceil: the smallest whole number that is not below x.
+ *    y = ceil(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_ceil, tg_tensor x);
+#define tg_ceil(...) tg_ceil_at(TG_HERE, __VA_ARGS__)
+
+/* tg_round: the nearest whole number, of two the even one.
+ *    y = round(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_round, tg_tensor x);
+#define tg_round(...) tg_round_at(TG_HERE, __VA_ARGS__)
+
+/* tg_trunc: the whole part, rounded towards 0.
+ *    y = trunc(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_trunc, tg_tensor x);
+#define tg_trunc(...) tg_trunc_at(TG_HERE, __VA_ARGS__)
+
+/* tg_frac: what is behind the point, with the sign of x.
+ *    y = x - trunc(x)
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: dx = g, at whole numbers, too
+ *  Errors:   TG_EDTYPE if x is not f32 or f64
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_frac, tg_tensor x);
+#define tg_frac(...) tg_frac_at(TG_HERE, __VA_ARGS__)
+
 /* tg_cumsum: running sums along an axis, one after the other; those of floats run in f64.
  *    y[i] = x[0] + ... + x[i] along the axis
  *  Shapes:   x (..., n, ...) -> y (the same)
@@ -1118,7 +1613,9 @@ TG_SITED(tg_tensor, tg_scatter, tg_tensor x, int64_t axis, tg_tensor index, tg_t
  *    y = a if condition, else b
  *  Shapes:   condition, a, b broadcast -> y
  *  Dtypes:   condition bool; a and b of the same dtype, any
- *  Gradient: da = g where the condition is true, db = g where it is false, else 0
+ *  Gradient: da = g where the condition is true, db = g where it is false, else 0. The branch that is not taken gives no NaN
+ *            where functions and quotients made it (sqrt, log, 1 / x, exp, ... at an edge): their rules are 0 where the
+ *            cotangent is. A product does not look: 0 times an infinite factor is NaN
  *  Errors:   TG_ESHAPE if the shapes do not broadcast; TG_EDTYPE if the condition is not bool or a and b differ
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_where, tg_tensor condition, tg_tensor a, tg_tensor b);
