@@ -19,19 +19,19 @@ static inline int64_t tg__fmod_i64(int64_t a, int64_t b) { return tg__sub_i64(a,
 /* The rest of a / b rounded down: it has the sign of b. */
 static inline float tg__remainder_f32(float a, float b) {
     const float rest = tg__fmod_f32(a, b);
-    return (rest != 0) & ((rest < 0) != (b < 0)) & (b != 0) ? rest + b : rest;
+    return ((rest != 0) & ((rest < 0) != (b < 0)) & (b != 0)) ? rest + b : rest;
 }
 static inline double tg__remainder_f64(double a, double b) {
     const double rest = tg__fmod_f64(a, b);
-    return (rest != 0) & ((rest < 0) != (b < 0)) & (b != 0) ? rest + b : rest;
+    return ((rest != 0) & ((rest < 0) != (b < 0)) & (b != 0)) ? rest + b : rest;
 }
 static inline int32_t tg__remainder_i32(int32_t a, int32_t b) {
     const int32_t rest = tg__fmod_i32(a, b);
-    return (rest != 0) & ((rest < 0) != (b < 0)) & (b != 0) ? rest + b : rest;
+    return ((rest != 0) & ((rest < 0) != (b < 0)) & (b != 0)) ? rest + b : rest;
 }
 static inline int64_t tg__remainder_i64(int64_t a, int64_t b) {
     const int64_t rest = tg__fmod_i64(a, b);
-    return (rest != 0) & ((rest < 0) != (b < 0)) & (b != 0) ? rest + b : rest;
+    return ((rest != 0) & ((rest < 0) != (b < 0)) & (b != 0)) ? rest + b : rest;
 }
 
 /* a b + c, rounded once in every instruction set. */
