@@ -68,7 +68,7 @@ static void check_ways(tg__check *c) {
     int ways = !!op->micro + !!op->view + !!op->kernel + !!op->source_fn;
     tg__verdict(c, ways == 1 || (ways == 0 && op->define),
                 "must compute in exactly one way: micro, view, kernel, or define alone (%d)", ways);
-    tg__verdict(c, op->infer || op->micro || op->source_fn || !ways, "needs infer");
+    tg__verdict(c, op->infer || op->micro || !ways, "needs infer");
     tg__verdict(c, !op->kernel || op->define || op->ref, "needs a definition or a reference: its kernel cannot be checked");
     tg__verdict(c, op->kernel || (!op->fold && !op->scratch && !(op->flags & TG_OP_STRIDED)),
                 "fold, scratch and TG_OP_STRIDED are for kernels");
@@ -101,14 +101,14 @@ static void check_samples(tg__check *c) {
         }
     }
     for (const tg_sample *s = op->bad; s && s->note; s++) bad++;
-    tg__verdict(c, n > 0 || op->source_fn, "has no sample");
+    tg__verdict(c, n > 0, "has no sample");
     bool derivative = op->vjp || op->define;
     tg__verdict(c, differentiable || !floats || !derivative || op->flags & TG_OP_CUT,
                 "has a derivative, but no sample with an input of kind 'f'");
     tg__verdict(c, !differentiable || derivative,
                 "has samples of kind 'f', but neither vjp nor define; 'c' is a float without derivative");
     tg__verdict(c, !(op->flags & TG_OP_CUT) || !differentiable, "cuts gradients, but has samples of kind 'f'");
-    tg__verdict(c, bad >= 3 || op->source_fn, "has %d wrong inputs (bad); 3 are the least, 5 are good", bad);
+    tg__verdict(c, bad >= 3, "has %d wrong inputs (bad); 3 are the least, 5 are good", bad);
     if (bad >= 3 && bad < 5 && c->verbose && c->out) fprintf(c->out, "note %s: only %d wrong inputs\n", op->name, bad);
 }
 

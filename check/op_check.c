@@ -430,7 +430,7 @@ static void check_samples(tg__check *c) {
 /* ------------------------------------------------------------------ the battery */
 
 static bool can_run(const tg_op *op) {
-    int ways = !!op->micro + !!op->view + !!op->kernel;
+    int ways = !!op->micro + !!op->view + !!op->kernel + !!op->source_fn;
     return op->name && (ways == 1 || (ways == 0 && op->define)) && (op->infer || op->micro || op->define);
 }
 
@@ -439,11 +439,12 @@ int tg_op_check(const tg_op *op, FILE *out, bool verbose, tg_op_report *report) 
     tg__check c = {.op = op, .out = out, .verbose = verbose, .random = 1, .tape = tg_tape_new()};
     if (!c.tape) return -1;
     tg__check_descriptor(&c);
-    if (op->source_fn) {
-        tg__check_source(&c);
-    } else if (can_run(op)) {
+    if (can_run(op)) {
         tg__check_bad(&c);
-        check_samples(&c);
+        if (op->source_fn)
+            tg__check_source(&c);
+        else
+            check_samples(&c);
     }
     if (c.second_order_missing) c.report.worst_order2 = NAN;
     tg_tape_free(c.tape);

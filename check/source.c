@@ -24,47 +24,48 @@ static void check_pieces(tg__check *c, tg_source_fn *fn, tg_dtype d) {
     tg__verdict(c, memcmp(whole, parts, COUNT * size) != 0, "%s: two streams give the same numbers", tg_dtype_name(d));
 }
 
-static tg__array recorded(tg__check *c, tg_dtype d, uint64_t seed, int threads, bool eager) {
+static tg__array recorded(tg__check *c, const void *attr, uint64_t seed, int threads, bool eager) {
     tg_clear(c->tape);
     tg_tape_reset(c->tape);
     tg_set_threads(c->tape, threads);
     tg_set_eager(c->tape, eager);
     tg_seed(c->tape, seed);
-    tg_tensor y = tg__source(TG_HERE, c->tape, c->op, TG_SHAPE(COUNT), d);
+    tg_tensor y = tg_apply(c->tape, c->op, attr, NULL, 0);
+    tg_shape shape = tg_shape_of(y);
     const void *data = tg_data(y);
-    tg__array a = tg__check_array(c, d, &TG_SHAPE(COUNT));
-    if (tg__verdict(c, data != NULL, "%s: %s", tg_dtype_name(d), tg_message(c->tape)) && a.data)
-        memcpy(a.data, data, COUNT * tg_dtype_size(d));
+    tg__array a = tg__check_array(c, tg_dtype_of(y), &shape);
+    if (tg__verdict(c, data != NULL, "%s", tg_message(c->tape)) && a.data)
+        memcpy(a.data, data, (size_t)a.n * tg_dtype_size(a.dtype));
     else
         a.data = NULL;
     return a;
 }
 
-static void check_tape(tg__check *c, tg_dtype d) {
+static void check_tape(tg__check *c, const void *attr) {
     static const int threads[] = {2, 3, 8};
-    tg__array base = recorded(c, d, 1, 1, false);
+    tg__array base = recorded(c, attr, 1, 1, false);
     for (int i = 0; i < 3; i++) {
-        tg__array a = recorded(c, d, 1, threads[i], false);
+        tg__array a = recorded(c, attr, 1, threads[i], false);
         tg__same_bits(c, &a, &base, "the value", "on other threads");
     }
-    tg__array eager = recorded(c, d, 1, 1, true), other = recorded(c, d, 2, 1, false);
+    tg__array eager = recorded(c, attr, 1, 1, true), other = recorded(c, attr, 2, 1, false);
     tg__same_bits(c, &eager, &base, "the value", "eager");
-    if (!other.data || !base.data) return;
-    tg__verdict(c, memcmp(other.data, base.data, COUNT * tg_dtype_size(d)) != 0, "%s: two seeds give the same numbers",
-                tg_dtype_name(d));
+    if (!other.data || !base.data || !base.n) return;
+    tg__verdict(c, memcmp(other.data, base.data, (size_t)base.n * tg_dtype_size(base.dtype)) != 0,
+                "two seeds give the same numbers");
 }
 
 void tg__check_source(tg__check *c) {
     tg__check_at(c, "source: ");
     for (tg_dtype d = 0; d < TG_DTYPE_COUNT; d++) {
         tg__arena_mark mark = tg__arena_at(&c->memory);
-        bool there = c->op->source_fn[d] != NULL;
-        tg__verdict(c, there == tg_dtype_is_float(d), "%s: %s", tg_dtype_name(d),
-                    there ? "only floats can be recorded" : "must be there");
-        if (there && tg_dtype_is_float(d)) {
-            check_pieces(c, c->op->source_fn[d], d);
-            check_tape(c, d);
-        }
+        if (c->op->source_fn[d]) check_pieces(c, c->op->source_fn[d], d);
+        if (!c->no_memory) tg__arena_back(&c->memory, mark);
+    }
+    for (const tg_sample *s = c->op->samples; s && s->note; s++) {
+        tg__arena_mark mark = tg__arena_at(&c->memory);
+        tg__check_at(c, "sample '%s': ", s->note);
+        check_tape(c, s->attr);
         if (!c->no_memory) tg__arena_back(&c->memory, mark);
     }
 }

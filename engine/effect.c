@@ -38,14 +38,24 @@ TG_API(tg_status, tg_assign, (tg_tensor target, tg_tensor value), (target, value
     return TG_OK;
 }
 
-/* The newest value of each variable is again the one that was read before, or after a commit one to be read anew. */
+/* The newest value of the variable is again the one that was read before, or after a commit one to be read anew. */
+static void end_effect(tg_tape *t, const tg__effect *e, bool committed) {
+    tg__var_slot *slot = tg__var_slot_of(t, e->var, false);
+    if (slot) slot->id = committed || e->target == TG__NONE ? 0 : e->target;
+}
+
 static void end_effects(tg_tape *t, bool committed) {
-    for (uint32_t i = 0; i < t->n_effects; i++) {
-        const tg__effect *e = &t->effects[i];
-        tg__var_slot *slot = tg__var_slot_of(t, e->var, false);
-        if (slot) slot->id = committed || e->target == TG__NONE ? 0 : e->target;
-    }
+    for (uint32_t i = 0; i < t->n_effects; i++) end_effect(t, &t->effects[i], committed);
     t->n_effects = 0;
+}
+
+void tg__discard_effect(tg_tape *t, uint32_t i) {
+    end_effect(t, &t->effects[i], false);
+    t->n_effects--;
+    for (; i < t->n_effects; i++) {
+        t->effects[i] = t->effects[i + 1];
+        tg__var_slot_of(t, t->effects[i].var, false)->effect = i + 1;
+    }
 }
 
 void tg_discard_effects(tg_tape *t) {

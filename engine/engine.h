@@ -108,7 +108,8 @@ typedef struct tg__interned { /* an open hash of fixed-address records */
 
 typedef struct tg__scope {
     uint32_t parent;
-    char *path; /* "enc.0.attn" */
+    char *path;       /* "enc.0.attn" */
+    const char *name; /* its own, the end of the path */
 } tg__scope;
 
 typedef struct tg__effect {
@@ -145,6 +146,7 @@ struct tg_tape {
     tg__arena meta; /* shape and attribute records */
     tg__scope *scopes;
     uint32_t n_scopes, scopes_cap, scope;
+    uint32_t *scope_table, scope_table_size; /* a hash of numbers by parent and name */
     const char *site_override; /* rules record under the site of the node that they differentiate */
     uint8_t flags_override;
     tg__var_slot *var_slots; /* newest value of each variable read or assigned: a hash by uid */
@@ -255,10 +257,16 @@ uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_
 tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n);
 tg_tensor tg__constant(tg_tape *t, int value, const tg_shape *shape, tg_dtype dtype); /* a symbolic zero or one */
 bool tg__is_constant(tg_tensor x, int value);
-tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape,
-                     tg_dtype dtype);                            /* a random source: next stream */
+typedef struct tg__source_attr { /* the attributes of a source: it has no inputs */
+    tg_shape shape;
+    tg_dtype dtype;
+} tg__source_attr;
+extern const tg_field tg__source_fields[];
+tg_status tg__source_infer(tg_infer *f);
+tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape, tg_dtype dtype);
 uint32_t tg__read_var(tg_tape *t, tg__var *v, const char *site); /* newest value on this tape */
 tg__var_slot *tg__var_slot_of(tg_tape *t, const tg__var *v, bool add);
+void tg__discard_effect(tg_tape *t, uint32_t i); /* later ones move up */
 bool tg__pending_i64(tg_tape *t, const tg__var *v, int64_t *value);   /* the pending assignment of v is an i64 input */
 int64_t tg__var_i64(const tg__var *v);
 

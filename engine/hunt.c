@@ -48,6 +48,21 @@ static void inputs_at(const tg_tape *t, uint32_t id, int64_t at, char *text, siz
     }
 }
 
+/* Asked values stand without what they were made of: computes those inputs. False: all are known, or cannot be known again,
+ * since a parameter has changed. */
+static bool inputs_found(tg_tape *t, uint32_t id) {
+    const tg__node *n = &t->nodes[id];
+    uint32_t count = 0;
+    const uint32_t *in = n->flags & TG__IS_LEAF || n->op->source_fn ? NULL : tg__inputs(t, n, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (known(t, in[i])) continue;
+        if (!tg__plain_run(t, in, count)) return known(t, in[i]) != NULL;
+        tg_clear(t);
+        return false;
+    }
+    return false;
+}
+
 static tg_status report_birth(tg_tape *t, uint32_t id) {
     const tg__node *n = &t->nodes[id];
     int64_t at = first_bad(t, id);
@@ -68,7 +83,13 @@ tg_status tg__hunt(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
     tg__live live = {0};
     tg_status s = t->eager ? TG_OK : tg__plain_run(t, roots, n_roots); /* a plan has not kept the values */
     if (!s && !tg__live_ancestors(t, &live, roots, n_roots)) s = tg__fail_nomem(t, "step", NULL);
-    for (uint32_t i = 0; i < live.n && !s; i++) s = report_birth(t, live.ids[i]);
+    for (uint32_t i = 0; i < live.n && !s; i++) {
+        bool bad = first_bad(t, live.ids[i]) >= 0;
+        if (bad && inputs_found(t, live.ids[i]))
+            i = UINT32_MAX; /* among what came to light there may be earlier ones */
+        else if (bad)
+            s = report_birth(t, live.ids[i]);
+    }
     tg__live_free(&live);
     return s ? s : tg__fail(t, TG_ENONFINITE, "step", NULL, 0, "a new value is not finite");
 }

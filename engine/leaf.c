@@ -131,28 +131,22 @@ bool tg__is_constant(tg_tensor x, int value) {
     return n && n->epoch == x.epoch && n->op == &tg__leaf_const && n->attr == &constant_values[value != 0];
 }
 
+const tg_field tg__source_fields[] = {{"shape", TG_FIELD_SHAPE, offsetof(tg__source_attr, shape)},
+                                      {"dtype", TG_FIELD_DTYPE, offsetof(tg__source_attr, dtype)},
+                                      {NULL, TG_FIELD_INT, 0}};
+
+tg_status tg__source_infer(tg_infer *f) {
+    const tg__source_attr *a = f->attr;
+    if (!tg_dtype_is_float(a->dtype))
+        return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32 or f64, not %s", tg_dtype_name(a->dtype));
+    f->shape[0] = a->shape;
+    f->dtype[0] = a->dtype;
+    return TG_OK;
+}
+
 tg_tensor tg__source(const char *site, tg_tape *t, const tg_op *op, tg_shape shape, tg_dtype dtype) {
-    char why[220];
-    if (!t) return tg__lost(site);
-    if (t->base.error.status) return tg__poison(t);
-    if (!tg_dtype_is_float(dtype)) {
-        tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the dtype must be f32 or f64, not %s", tg_dtype_name(dtype));
-        return tg__poison(t);
-    }
-    if (!tg__shape_valid(&shape, why, sizeof why)) {
-        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "%s", why);
-        return tg__poison(t);
-    }
-    uint32_t s = tg__shape_intern(t, &shape);
-    uint32_t id = s == TG__NONE ? 0 : tg__record(t, op, NULL, NULL, 0, s, dtype, site);
-    if (!id) {
-        tg__fail_nomem(t, op->name, site);
-        return tg__poison(t);
-    }
-    t->nodes[id].u.num[0] = t->seed;
-    t->nodes[id].u.num[1] = t->stream++;
-    if (t->eager) tg__plain_run(t, &id, 1);
-    return tg__handle(t, id);
+    tg__source_attr a = {shape, dtype};
+    return tg_apply_at(site, t, op, &a, NULL, 0);
 }
 
 /* ------------------------------------------------------------------ parameters */

@@ -326,6 +326,10 @@ static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int
         t->nodes[out].output = (uint8_t)i;
         outs[i] = tg__handle(t, out);
     }
+    if (c->op->source_fn) {
+        t->nodes[id].u.num[0] = t->seed;
+        t->nodes[id].u.num[1] = t->stream++;
+    }
     if (t->eager) tg__plain_run(t, &id, 1);
     return t->base.error.status;
 }
@@ -372,6 +376,8 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     } else {
         return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has no infer");
     }
+    if (op->source_fn && ((unsigned)f.dtype[0] >= TG_DTYPE_COUNT || !op->source_fn[f.dtype[0]]))
+        return tg__fail(t, TG_EDTYPE, op->name, c->site, t->scope, "there is no loop for %s", tg_dtype_name(f.dtype[0]));
     return record_outputs(c, &f, outs, n_out);
 }
 

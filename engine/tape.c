@@ -2,6 +2,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "engine.h"
 #include "tapegrad/model.h"
 
@@ -63,22 +66,19 @@ void tg_tape_free(tg_tape *t) {
     tg__interned_free(&t->attrs);
     tg__arena_free(&t->meta);
     tg__idset_free(&t->ids);
-    void *const blocks[] = {t->values, t->nodes, t->spill, t->scopes, t->var_slots, t->effects,       t->wants,
-                            t->marks,  t->held,  t->local, t->pool,   t->scratch,   t->block_scratch, t->profile};
+    void *const blocks[] = {t->values,    t->nodes,       t->spill,   t->scopes, t->scope_table,
+                            t->var_slots, t->effects,     t->wants,   t->marks,  t->held,
+                            t->local,     t->pool,        t->scratch, t->block_scratch, t->profile};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
     tg__owner_give(&t->base);
 }
 
 /* ------------------------------------------------------------------ reset */
 
-static void forget_effects(tg_tape *t, const char *by) {
-    if (t->n_effects && !t->base.error.status) {
-        const tg__effect *e = &t->effects[0];
-        tg__fail(t, TG_EPENDING, by, e->site, 0,
-                 "%u recorded assignments never ran (the first: %s): call tg_step, or tg_discard_effects if it is meant",
-                 t->n_effects, e->var->name);
-    }
-    tg_discard_effects(t);
+static void report_pending(tg_tape *t, const char *by, const tg__effect *first, uint32_t n) {
+    tg__fail(t, TG_EPENDING, by, first->site, 0,
+             "%u recorded assignments never ran (the first: %s): call tg_step, or tg_discard_effects if it is meant", n,
+             first->var->name);
 }
 
 /* Interned shapes and attributes stay for the next recording, unless a stream of new ones has piled up. */
@@ -95,7 +95,8 @@ static void purge_interned(tg_tape *t) {
 
 tg_status tg_tape_reset(tg_tape *t) {
     if (!t) return TG_EARG;
-    forget_effects(t, "tape_reset");
+    if (t->n_effects) report_pending(t, "tape_reset", &t->effects[0], t->n_effects);
+    tg_discard_effects(t);
     free_held(t);
     t->base.epoch++;
     t->n = 1;
@@ -197,6 +198,20 @@ static void forget_vars_since(tg_tape *t, uint32_t mark) {
         if (t->var_slots[i].uid && is_since(t, t->var_slots[i].id, mark)) t->var_slots[i].id = 0;
 }
 
+/* Assignments whose value is gone go, and are an error; the others stay pending. */
+static void rewind_effects(tg_tape *t, uint32_t mark) {
+    uint32_t lost = 0;
+    tg__effect first;
+    for (uint32_t i = 0; i < t->n_effects; i++) {
+        tg__effect *e = &t->effects[i];
+        if (e->target != TG__NONE && is_since(t, e->target, mark)) e->target = TG__NONE; /* nobody reads the old value */
+        if (!is_since(t, e->value, mark)) continue;
+        if (!lost++) first = *e;
+        tg__discard_effect(t, i--);
+    }
+    if (lost) report_pending(t, "rewind", &first, lost);
+}
+
 tg_status tg_rewind(tg_tape *t, tg_mark m) {
     if (!t) return TG_EARG;
     if (m.id >= t->n_marks || t->marks[m.id].serial != m.epoch)
@@ -207,13 +222,7 @@ tg_status tg_rewind(tg_tape *t, tg_mark m) {
     for (uint32_t id = mark.id; id < t->n && ok && !t->base.error.status; id++)
         if (t->nodes[id].flags & TG__KEEP && t->nodes[id].epoch) ok = hold(t, id);
     if (!ok) tg__fail_nomem(t, "rewind", NULL);
-    for (uint32_t i = 0; i < t->n_effects; i++)
-        if (is_since(t, t->effects[i].value, mark.id)) {
-            forget_effects(t, "rewind");
-            break;
-        }
-    for (uint32_t i = 0; i < t->n_effects; i++) /* nobody is left who reads the old value */
-        if (t->effects[i].target != TG__NONE && is_since(t, t->effects[i].target, mark.id)) t->effects[i].target = TG__NONE;
+    rewind_effects(t, mark.id);
     forget_vars_since(t, mark.id);
     for (uint32_t level = m.id + 1; level <= t->n_marks; level++) tg__arena_reset(&t->values[level]);
     t->n_marks = m.id + 1;
@@ -263,26 +272,42 @@ bool tg__scopes_start(tg_tape *t) {
     if (!tg__grow(&t->scopes, &t->scopes_cap, 1, sizeof *t->scopes)) return false;
     char *root = tg__strdup("");
     if (!root) return false;
-    t->scopes[0] = (tg__scope){0, root};
+    t->scopes[0] = (tg__scope){0, root, root};
     t->n_scopes = 1;
     return true;
 }
 
-/* The part of a scope's path that is its own name. */
-static const char *own_name(const tg_tape *t, uint32_t scope) {
-    uint32_t parent = t->scopes[scope].parent;
-    return t->scopes[scope].path + strlen(t->scopes[parent].path) + (parent ? 1 : 0);
+/* Where the scope of this parent and name stands in the table, or where it is to be put. The root, 0, means a free place. */
+static uint32_t *scope_place(const tg_tape *t, uint32_t parent, const char *name) {
+    uint32_t mask = t->scope_table_size - 1, at = (uint32_t)XXH3_64bits_withSeed(name, strlen(name), parent) & mask;
+    for (uint32_t s; (s = t->scope_table[at]) != 0; at = (at + 1) & mask)
+        if (t->scopes[s].parent == parent && strcmp(t->scopes[s].name, name) == 0) break;
+    return &t->scope_table[at];
+}
+
+static bool reserve_scope(tg_tape *t) {
+    if (!tg__grow(&t->scopes, &t->scopes_cap, t->n_scopes + 1, sizeof *t->scopes)) return false;
+    if (t->n_scopes * 2 < t->scope_table_size) return true;
+    uint32_t size = t->scope_table_size ? t->scope_table_size * 2 : 64, *table = tg__calloc(size, sizeof *table);
+    if (!table) return false;
+    tg__free(t->scope_table);
+    t->scope_table = table;
+    t->scope_table_size = size;
+    for (uint32_t s = 1; s < t->n_scopes; s++) *scope_place(t, t->scopes[s].parent, t->scopes[s].name) = s;
+    return true;
 }
 
 uint32_t tg__scope_child(tg_tape *t, uint32_t parent, const char *name) {
-    for (uint32_t i = parent + 1; i < t->n_scopes; i++)
-        if (t->scopes[i].parent == parent && strcmp(own_name(t, i), name) == 0) return i;
-    char path[512];
-    snprintf(path, sizeof path, "%s%s%s", t->scopes[parent].path, parent ? "." : "", name);
-    char *copy = tg__grow(&t->scopes, &t->scopes_cap, t->n_scopes + 1, sizeof *t->scopes) ? tg__strdup(path) : NULL;
-    if (!copy) return TG__NONE;
-    t->scopes[t->n_scopes] = (tg__scope){parent, copy};
-    return t->n_scopes++;
+    if (!reserve_scope(t)) return TG__NONE;
+    uint32_t *place = scope_place(t, parent, name);
+    if (*place) return *place;
+    size_t before = strlen(t->scopes[parent].path) + (parent ? 1 : 0), own = strlen(name) + 1;
+    char *path = tg__alloc(before + own);
+    if (!path) return TG__NONE;
+    if (parent) snprintf(path, before + 1, "%s.", t->scopes[parent].path);
+    memcpy(path + before, name, own);
+    t->scopes[t->n_scopes] = (tg__scope){parent, path, path + before};
+    return *place = t->n_scopes++;
 }
 
 void tg_push_scope(tg_tape *t, const char *name) {

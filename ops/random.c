@@ -6,12 +6,24 @@ static tg_source_fn *const normal_fn[TG_DTYPE_COUNT] = {[TG_F32] = tg__normal_f3
 
 #define PHILOX "Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3"
 
+#define NUMBERS(dtype, dims) .attr = &(const tg__source_attr){DIMS dims, dtype}
+#define SOURCE                                                                                    \
+    .attr_size = sizeof(tg__source_attr), .fields = tg__source_fields, .infer = tg__source_infer, \
+    SAMPLES(SAMPLE("a vector", NUMBERS(TG_F32, (5003))), SAMPLE("f64", NUMBERS(TG_F64, (7, 3))),  \
+            SAMPLE("rank 0", NUMBERS(TG_F32, ())), SAMPLE("nothing", NUMBERS(TG_F64, (0, 3)))),   \
+    BADS(BAD("no attributes", TG_EARG, "the attributes are missing", .attr = NULL),               \
+         BAD("an input", TG_EARG, "not 1", INPUTS(IN('f', (3))), NUMBERS(TG_F32, (3))),           \
+         BAD("whole numbers", TG_EDTYPE, "must be f32 or f64, not i64", NUMBERS(TG_I64, (3))),    \
+         BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS((tg_dtype)77, (3))),                         \
+         BAD("a negative size", TG_ESHAPE, "negative", NUMBERS(TG_F32, (2, -1))))
+
 const tg_op tg__op_uniform = {
     .name = "uniform",
     .formula = "y = random, 0 <= y < 1",
     .source = PHILOX,
     .flags = TG_OP_RANDOM | TG_OP_CUT,
     .source_fn = uniform_fn,
+    SOURCE,
 };
 
 const tg_op tg__op_normal = {
@@ -20,6 +32,7 @@ const tg_op tg__op_normal = {
     .source = PHILOX,
     .flags = TG_OP_RANDOM | TG_OP_CUT,
     .source_fn = normal_fn,
+    SOURCE,
 };
 
 /* from + factor x: the numbers are data. */

@@ -71,11 +71,17 @@ static tg_tensor shifted(tg_tensor x) {
 static tg_tensor along(const char *site, const tg_op *op, tg_tensor x, int64_t axis) {
     int rank = tg_shape_of(x).rank, at = tg_infer_axis(axis, rank);
     tg_tape *t = tg_tape_of(x);
+    char text[200];
     if (t && at < 0 && rank && tg_valid(x)) {
         tg__fail(t, TG_EARG, op->name, site, t->scope, "axis %lld is out of range for rank %d", (long long)axis, rank);
         return tg__poison(t);
     }
-    if (at < 0 || at == rank - 1) return tg_apply_at(site, NULL, op, NULL, &x, 1);
+    if (at < 0 || at == rank - 1 || !tg_dtype_is_float(tg_dtype_of(x))) return tg_apply_at(site, NULL, op, NULL, &x, 1);
+    if (t && !tg_shape_of(x).dims[at]) { /* found here, where the shape is the user's */
+        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "the axis has size 0; inputs %s",
+                 tg__node_text(t, x.id, text, sizeof text));
+        return tg__poison(t);
+    }
     tg_axes swap = {rank, {0}};
     for (int i = 0; i < rank; i++) swap.axis[i] = i == at ? rank - 1 : i == rank - 1 ? at : i;
     tg_tensor last = tg_permute_at(site, x, swap);

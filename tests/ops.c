@@ -32,6 +32,19 @@ static void is_documented(const tg_op *op) {
     CHECK(file_holds("docs/ops.md", "\n### tg_%s\n", op->name), "tg_%s is not in docs/ops.md", op->name);
 }
 
+/* Functions of more than one op, too. */
+TEST(docs, every_function_of_ops_is_documented) {
+    char *text = whole_file("include/tapegrad/ops.h"), name[64];
+    int functions = 0;
+    for (const char *at = text; at && (at = strstr(at, "\nTG_SITED(")) != NULL; functions++) {
+        at = strchr(at, ',') + 1;
+        CHECK(sscanf(at, " tg_%60[a-z0-9_]", name) == 1, "%.40s", at);
+        CHECK(file_holds("docs/ops.md", "\n### tg_%s\n", name), "tg_%s is not in docs/ops.md", name);
+    }
+    CHECK(functions > 70, "%d functions", functions);
+    free(text);
+}
+
 static bool has_differentiable_sample(const tg_op *op) {
     for (const tg_sample *s = op->samples; s && s->note; s++)
         for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++)

@@ -301,6 +301,32 @@ PROGRAM(n15_where_a_nan_was_born) {
     tg_model_free(m);
 }
 
+/* A value that was asked for stands without what it was made of: its birth is still found. */
+PROGRAM(n15_a_nan_behind_an_asked_value) {
+    tg_model *m = tg_model_new(15);
+    tg_tensor w = tg_param(m, "w", TG_SHAPE(4), TG_F64, (tg_init){.kind = TG_INIT_CONSTANT, .a = -1});
+    tg_check_finite(r->t, true);
+    tg_tensor born = tg_sqrt(tg_on(r->t, w)), passed = tg_tanh(tg_add_scalar(tg_exp(born), 1));
+    CHECK(isnan(((const double *)tg_data(passed))[2]), "a root of -1");
+    tg_assign(w, tg_mul(passed, passed));
+    CHECK_EQ_I(tg_step(r->t), TG_ENONFINITE);
+    CHECK_STR(tg_message(r->t), "sqrt: ");
+    CHECK_STR(tg_message(r->t), "was born here, at element 0");
+    tg_clear(r->t);
+    tg_discard_effects(r->t);
+
+    tg_tensor x = tg_tanh(tg_sqrt(tg_on(r->t, w))); /* the same, but the parameter has changed since: named where it is known */
+    tg_data(x);
+    tg_assign(w, tg_zeros(r->t, TG_SHAPE(4), TG_F64));
+    CHECK_EQ_I(tg_step(r->t), TG_OK);
+    tg_assign(w, tg_neg(x));
+    CHECK_EQ_I(tg_step(r->t), TG_ENONFINITE);
+    CHECK_STR(tg_message(r->t), "was born here");
+    tg_clear(r->t);
+    tg_discard_effects(r->t);
+    tg_model_free(m);
+}
+
 /* ------------------------------------------------------------------ 19 */
 
 PROGRAM(n19_ops_through_function_pointers) {
