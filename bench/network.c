@@ -49,6 +49,38 @@ CONV_CASE(conv3x3_14, 32, 256, 14, 256, 3, 1)
 CONV_CASE(conv1x1, 32, 256, 14, 1024, 1, 1)
 CONV_CASE(convdw, 32, 128, 28, 128, 3, 128)
 
+/* ------------------------------------------------------------------ layer normalisation, with all gradients */
+
+enum { ROWS = 4096, COLUMNS = 1024 };
+
+typedef struct norm_case {
+    tg_tape *t;
+    float *x, *w, *b, *g;
+} norm_case;
+
+static void norm_step(void *ctx) {
+    norm_case *c = ctx;
+    tg_shape matrix = TG_SHAPE(ROWS, COLUMNS), row = TG_SHAPE(COLUMNS);
+    tg_tensor in[3] = {tg_borrow(c->t, tg_f32(c->x, matrix)), tg_borrow(c->t, tg_f32(c->w, row)),
+                       tg_borrow(c->t, tg_f32(c->b, row))};
+    tg_tensor out[4] = {tg_layer_norm(in[0], in[1], in[2], 1e-5)};
+    tg_vjp(out[0], tg_borrow(c->t, tg_f32(c->g, matrix)), in, 3, out + 1);
+    tg_run(c->t, out, 4);
+    tg_tape_reset(c->t);
+}
+
+static void layer_norm(const char *name) {
+    norm_case c = {bench_tape(), bench_floats(ROWS * COLUMNS), bench_floats(COLUMNS), bench_floats(COLUMNS),
+                   bench_floats(ROWS * COLUMNS)};
+    bench_time(name, norm_step, &c, 1, "us");
+    bench_check(c.t);
+    tg_tape_free(c.t);
+    free(c.x);
+    free(c.w);
+    free(c.b);
+    free(c.g);
+}
+
 const bench_case bench_network[] = {
     {"conv3x3_32x64x56x56_fwd", conv3x3_56_fwd},
     {"conv3x3_32x64x56x56_bwd", conv3x3_56_bwd},
@@ -58,5 +90,6 @@ const bench_case bench_network[] = {
     {"conv1x1_32x256x14x14_1024_bwd", conv1x1_bwd},
     {"convdw3x3_32x128x28x28_fwd", convdw_fwd},
     {"convdw3x3_32x128x28x28_bwd", convdw_bwd},
+    {"layernorm_4096x1024_fwdbwd", layer_norm},
     {0},
 };

@@ -7,6 +7,7 @@
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
+#include "kernels/norm.h"
 #include "kernels/rows.h"
 #include "kernels/set.h"
 
@@ -31,6 +32,10 @@
         .softmax_f64 = tg__softmax_f64_##set,                                                                \
         .log_softmax_f32 = tg__log_softmax_f32_##set,                                                        \
         .log_softmax_f64 = tg__log_softmax_f64_##set,                                                        \
+        .row_norm = {tg__row_norm_f32_##set, tg__row_norm_f64_##set},                                        \
+        .row_norm_grad = {tg__row_norm_grad_f32_##set, tg__row_norm_grad_f64_##set},                         \
+        .channel_norm = {tg__channel_norm_f32_##set, tg__channel_norm_f64_##set},                            \
+        .channel_norm_grad = {tg__channel_norm_grad_f32_##set, tg__channel_norm_grad_f64_##set},             \
     },
 
 static const tg__kernels kernels[TG_ISA_COUNT] = {TG__SET_MAP(KERNELS)};

@@ -56,6 +56,25 @@ typedef struct tg__gemm {
     const tg__image *b_image; /* not NULL: B is made of patches of the images at b, b_rs and b_cs mean nothing */
 } tg__gemm;
 
+/* Rows (packed) of n elements, normalised: y = (x - mean) / sqrt(variance + epsilon) w + b; w, b (n) may be NULL. Without
+ * center the mean counts as 0. The gradient goes to y; rows [begin, end) are added to dw and db (n). */
+typedef struct tg__row_norm {
+    const void *x, *w, *b, *g;
+    void *y;
+    int64_t n;
+    double epsilon;
+    bool center;
+} tg__row_norm;
+
+/* Channels of (images, channels, n), packed, each normalised over images and n. mean and variance (channels) are written by
+ * channel_norm and read by channel_norm_grad, whose gradients go to y, dw and db. */
+typedef struct tg__channel_norm {
+    const void *x, *w, *b, *g;
+    void *y, *mean, *variance, *dw, *db;
+    int64_t images, channels, n;
+    double epsilon;
+} tg__channel_norm;
+
 typedef struct tg__kernels {
     tg_isa_level isa;
     /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
@@ -67,6 +86,11 @@ typedef struct tg__kernels {
     void (*softmax_f64)(const double *x, double *y, int64_t rows, int64_t n);
     void (*log_softmax_f32)(const float *x, float *y, int64_t rows, int64_t n);
     void (*log_softmax_f64)(const double *x, double *y, int64_t rows, int64_t n);
+    /* [0]: f32, [1]: f64 */
+    void (*row_norm[2])(const tg__row_norm *a, int64_t begin, int64_t end);
+    void (*row_norm_grad[2])(const tg__row_norm *a, int64_t begin, int64_t end, void *dw, void *db);
+    void (*channel_norm[2])(const tg__channel_norm *a, int64_t begin, int64_t end);
+    void (*channel_norm_grad[2])(const tg__channel_norm *a, int64_t begin, int64_t end);
 } tg__kernels;
 
 /* The table in use: the best set of this CPU, or the one that TG_ISA names (baseline, avx2, avx512; one that the CPU lacks is

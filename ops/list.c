@@ -28,6 +28,8 @@ extern const tg_op tg__op_atan2;
 extern const tg_op tg__op_atanh;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
+extern const tg_op tg__op_batch_norm;
+extern const tg_op tg__op_batch_norm_grad;
 extern const tg_op tg__op_bce;
 extern const tg_op tg__op_bce_with_logits;
 extern const tg_op tg__op_cast_bool;
@@ -96,6 +98,8 @@ extern const tg_op tg__op_isfinite;
 extern const tg_op tg__op_isinf;
 extern const tg_op tg__op_isnan;
 extern const tg_op tg__op_kl;
+extern const tg_op tg__op_layer_norm;
+extern const tg_op tg__op_layer_norm_grad;
 extern const tg_op tg__op_le;
 extern const tg_op tg__op_lerp;
 extern const tg_op tg__op_lgamma;
@@ -143,6 +147,8 @@ extern const tg_op tg__op_relu;
 extern const tg_op tg__op_relu6;
 extern const tg_op tg__op_remainder;
 extern const tg_op tg__op_reshape;
+extern const tg_op tg__op_rms_norm;
+extern const tg_op tg__op_rms_norm_grad;
 extern const tg_op tg__op_round;
 extern const tg_op tg__op_rsqrt;
 extern const tg_op tg__op_scatter;
@@ -207,6 +213,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_atanh,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
+    &tg__op_batch_norm,
+    &tg__op_batch_norm_grad,
     &tg__op_bce,
     &tg__op_bce_with_logits,
     &tg__op_cast_bool,
@@ -275,6 +283,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_isinf,
     &tg__op_isnan,
     &tg__op_kl,
+    &tg__op_layer_norm,
+    &tg__op_layer_norm_grad,
     &tg__op_le,
     &tg__op_lerp,
     &tg__op_lgamma,
@@ -322,6 +332,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_relu6,
     &tg__op_remainder,
     &tg__op_reshape,
+    &tg__op_rms_norm,
+    &tg__op_rms_norm_grad,
     &tg__op_round,
     &tg__op_rsqrt,
     &tg__op_scatter,

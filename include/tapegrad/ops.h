@@ -1270,6 +1270,62 @@ TG_SITED(tg_tensor, tg_norm, tg_tensor x, double p, tg_axes axes, bool keepdims)
 TG_SITED(tg_tensor, tg_logsumexp, tg_tensor x, tg_axes axes, bool keepdims);
 #define tg_logsumexp(...) tg_logsumexp_at(TG_HERE, __VA_ARGS__)
 
+/* tg_layer_norm: normalises each row along the last axis, then scales and shifts. w and b may be (tg_tensor){0}: without.
+ *    y = (x - mean(x)) / sqrt(var(x) + eps) * w + b
+ *  Shapes:   x (..., C), w (C), b (C) -> y (..., C), C >= 1
+ *  Dtypes:   f32, f64, the same for all; sums of 1,024 elements in the dtype, of those in f64
+ *  Gradient: dx = (g w - mean(g w) - z mean(g w z)) / sqrt(var(x) + eps), dw = sum of g z, db = sum of g; z the normalised x
+ *  Errors:   TG_ESHAPE if x has no last axis or w or b is not (C); TG_EARG if eps is not positive, or for b without w;
+ *            TG_EDTYPE for other dtypes
+ *  Source:   Ba, Kiros, Hinton 2016, Layer normalization, arXiv:1607.06450, eq. 4 */
+TG_SITED(tg_tensor, tg_layer_norm, tg_tensor x, tg_tensor w, tg_tensor b, double eps);
+#define tg_layer_norm(...) tg_layer_norm_at(TG_HERE, __VA_ARGS__)
+
+/* tg_rms_norm: divides each row along the last axis by its root mean square, then scales. w may be (tg_tensor){0}: without.
+ *    y = x / sqrt(mean(x^2) + eps) * w
+ *  Shapes:   x (..., C), w (C) -> y (..., C), C >= 1
+ *  Dtypes:   f32, f64, the same for all; sums of 1,024 elements in the dtype, of those in f64
+ *  Gradient: dx = (g w - z mean(g w z)) / sqrt(mean(x^2) + eps), dw = sum of g z; z the normalised x
+ *  Errors:   TG_ESHAPE if x has no last axis or w is not (C); TG_EARG if eps is not positive; TG_EDTYPE for other dtypes
+ *  Source:   Zhang, Sennrich 2019, Root mean square layer normalization, arXiv:1910.07467, eq. 4 */
+TG_SITED(tg_tensor, tg_rms_norm, tg_tensor x, tg_tensor w, double eps);
+#define tg_rms_norm(...) tg_rms_norm_at(TG_HERE, __VA_ARGS__)
+
+/* tg_batch_norm: normalises each channel over the batch, then scales and shifts: for training. stats is NULL or has room for
+ *  two handles: mean and variance of the batch (divided by its size, not by one less); a layer keeps running averages of them
+ *  for inference.
+ *    y = (x - mean) / sqrt(variance + eps) * w + b
+ *  Shapes:   x (N, C, any), w (C), b (C) -> y (N, C, any); stats (C), (C)
+ *  Dtypes:   f32, f64, the same for all; sums of 1,024 elements in the dtype, of those in f64
+ *  Gradient: dx = w (g - mean(g) - z mean(g z)) / sqrt(variance + eps), dw = sum of g z, db = sum of g; z the normalised x
+ *  Errors:   TG_ESHAPE if x has rank less than 2, the batch is empty, or w or b is not (C); TG_EARG if eps is not positive;
+ *            TG_EDTYPE for other dtypes
+ *  Source:   Ioffe, Szegedy 2015, Batch normalization, arXiv:1502.03167, algorithm 1 */
+TG_SITED(tg_tensor, tg_batch_norm, tg_tensor x, tg_tensor w, tg_tensor b, double eps, tg_tensor *stats);
+#define tg_batch_norm(...) tg_batch_norm_at(TG_HERE, __VA_ARGS__)
+
+/* tg_group_norm: cuts the channels of each example into groups and normalises each group, then scales and shifts each
+ *  channel. One channel a group is instance normalisation (tg_instance_norm). w and b may be (tg_tensor){0}: without.
+ *    y = (x - mean(x)) / sqrt(var(x) + eps) * w + b, the mean and variance over a group of channels and all after them
+ *  Shapes:   x (N, C, any), w (C), b (C), C a multiple of groups -> y (N, C, any)
+ *  Dtypes:   f32, f64, the same for all; sums of 1,024 elements in the dtype, of those in f64
+ *  Gradient: that of tg_layer_norm over a group; dw = sum of g z, db = sum of g over all but the channels
+ *  Errors:   TG_EARG if groups does not divide C or eps is not positive; TG_ESHAPE if x has rank less than 2, a group is
+ *            empty, or w or b does not fit; TG_EDTYPE for other dtypes
+ *  Source:   Wu, He 2018, Group normalization, arXiv:1803.08494, eq. 1 and 7 */
+TG_SITED(tg_tensor, tg_group_norm, tg_tensor x, int64_t groups, tg_tensor w, tg_tensor b, double eps);
+#define tg_group_norm(...) tg_group_norm_at(TG_HERE, __VA_ARGS__)
+
+/* tg_instance_norm: normalises each channel of each example, then scales and shifts it. w and b may be (tg_tensor){0}.
+ *    y = (x - mean(x)) / sqrt(var(x) + eps) * w + b, the mean and variance over the axes after the channels'
+ *  Shapes:   x (N, C, any), w (C), b (C) -> y (N, C, any)
+ *  Dtypes:   f32, f64, the same for all; sums of 1,024 elements in the dtype, of those in f64
+ *  Gradient: that of tg_group_norm with C groups
+ *  Errors:   those of tg_group_norm
+ *  Source:   Ulyanov, Vedaldi, Lempitsky 2016, Instance normalization, arXiv:1607.08022, eq. 4 */
+TG_SITED(tg_tensor, tg_instance_norm, tg_tensor x, tg_tensor w, tg_tensor b, double eps);
+#define tg_instance_norm(...) tg_instance_norm_at(TG_HERE, __VA_ARGS__)
+
 /* tg_pad: adds p.before[i] and p.after[i] elements at the ends of axis i. TG_PAD_CONSTANT, the default, adds p.value (0 by
  *  default); TG_PAD_REFLECT mirrors x at its first and last element, without repeating those; TG_PAD_REPLICATE repeats them;
  *  TG_PAD_CIRCULAR goes on at the other end. The value is data: a new one makes no new plan, but for 0.
