@@ -344,6 +344,14 @@ ERRORS(tapes_that_are_mixed) {
     FAILS(EMIXED, "add", "operand 1|another tape", tg_add(w->v, x));
     FAILS(EMIXED, "grad", "another tape", tg_grad(total(w->v), &x, 1, &g));
     FAILS(EMIXED, "run", "another tape", tg_run(w->t, &x, 1));
+    tg_tensor pair[2] = {w->v, x};
+    FAILS(EMIXED, "concat", "operand 1|another tape", tg_concat(pair, 2, 0));
+    FAILS(EMIXED, "where", "operand 2|another tape", tg_where(tg_gt(w->v, w->v), w->v, x));
+    FAILS(EMIXED, "vjp", "another tape", tg_vjp(tg_exp(w->v), x, &w->v, 1, &g));
+    FAILS(EMIXED, "jvp", "another tape", tg_jvp(tg_exp(w->v), &w->v, &x, 1));
+    FAILS(EMIXED, "hvp", "another tape", tg_hvp(total(tg_exp(w->v)), &w->v, &x, 1, &g));
+    FAILS(EMIXED, "custom_grad", "operand 1|another tape", tg_custom_grad(w->v, &x, 1, no_gradient, NULL));
+    FAILS(EMIXED, "on", "another tape", tg_on(w->t, x));
 }
 
 ERRORS(marks_that_are_none) {
