@@ -39,15 +39,19 @@ once       = $(eval $(1) := $$(shell $(2)))$($(1))
 ZLIB       = $(call once,ZLIB,pkg-config --exists zlib && echo zlib)
 PKG_CFLAGS = $(call once,PKG_CFLAGS,pkg-config --cflags libxxhash $(ZLIB))
 PKG_LIBS   = $(call once,PKG_LIBS,pkg-config --libs libxxhash $(ZLIB))
+# LAPACK= on the command line builds without it.
+LAPACK     = $(call once,LAPACK,pkg-config --libs lapack 2>/dev/null || \
+               { echo 'int main(void) { return 0; }' | $(CC) -x c - -llapack -o /dev/null 2>/dev/null && echo -llapack; })
 JANSSON    = $(call once,JANSSON,pkg-config --libs jansson 2>/dev/null) # a second opinion for the tests of the JSON reader
 CRITERION  = $(call once,CRITERION,pkg-config --cflags --libs criterion)
 
 # -fno-math-errno and -fno-trapping-math change no value; contraction would, so that it is off (docs/design.md, bits).
 FLAGS = -std=c11 $(CFLAGS) $(SAN) -Wall -Wextra -Wpedantic $(WERROR) -fno-math-errno -fno-trapping-math -ffp-contract=off \
         -fvisibility=hidden -fPIC -fno-semantic-interposition -fopenmp -pthread -Iinclude -I. \
-        $(if $(ZLIB),-DTG_HAVE_ZLIB) $(if $(JANSSON),-DTG_HAVE_JANSSON) $(PKG_CFLAGS) -MMD -MP
+        $(if $(ZLIB),-DTG_HAVE_ZLIB) $(if $(LAPACK),-DTG_HAVE_LAPACK) $(if $(JANSSON),-DTG_HAVE_JANSSON) \
+        $(PKG_CFLAGS) -MMD -MP
 LINK  = $(CC) $(CFLAGS) $(SAN) -fopenmp $(LDFLAGS)
-LIBS  = $(PKG_LIBS) -pthread -lm
+LIBS  = $(PKG_LIBS) $(if $(LAPACK),$(LAPACK) -ldl) -pthread -lm
 
 # The hot kernels are compiled once for each instruction set, and picked at run time.
 ISAS       := any $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
@@ -126,7 +130,7 @@ install: all ## PREFIX=/usr/local, DESTDIR= for packagers
 	install -m 755 $(B)/$(SO).$(VERSION) '$(DESTDIR)$(PREFIX)'/lib
 	ln -sf $(SO).$(VERSION) '$(DESTDIR)$(PREFIX)'/lib/$(SONAME)
 	ln -sf $(SONAME) '$(DESTDIR)$(PREFIX)'/lib/$(SO)
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@ZLIB@|$(ZLIB)|' tapegrad.pc.in \
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@ZLIB@|$(ZLIB)|; s|@LAPACK@|$(if $(LAPACK),$(LAPACK) -ldl)|' tapegrad.pc.in \
 	    >'$(DESTDIR)$(PREFIX)'/lib/pkgconfig/tapegrad.pc
 	$(if $(TOOLS),install -m 755 $(TOOLS) '$(DESTDIR)$(PREFIX)'/bin)
 

@@ -125,6 +125,14 @@ static void draw_input(tg__check *c, tg__point *p, int i) {
     }
 }
 
+static void add_to_diagonal(tg__point *p, int i) {
+    const tg_shape *s = &p->in[i].shape;
+    if (p->in[i].diagonal == 0 || s->rank < 2) return;
+    int64_t m = s->dims[s->rank - 2], n = s->dims[s->rank - 1];
+    for (int64_t e = 0; e < p->numel[i]; e++)
+        if (e / n % m == e % n) p->x[i][e] += p->in[i].diagonal;
+}
+
 static double *random_array(tg__check *c, int64_t n) {
     double *x = tg__check_take(c, (size_t)n * sizeof *x);
     for (int64_t i = 0; x && i < n; i++) x[i] = tg__check_random(c, 0.25, 1) * (tg__check_random(c, 0, 1) < 0.5 ? -1 : 1);
@@ -140,6 +148,7 @@ void tg__point_draw(tg__check *c, tg__point *p) {
         if (!stays_away(&p->in[i])) draw_input(c, p, i);
     }
     draw_apart(c, p);
+    for (int i = 0; i < p->n; i++) add_to_diagonal(p, i);
     memset(p->cotangent, 0, sizeof p->cotangent);
 }
 

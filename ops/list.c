@@ -43,6 +43,7 @@ extern const tg_op tg__op_ceil;
 extern const tg_op tg__op_celu;
 extern const tg_op tg__op_chain;
 extern const tg_op tg__op_chain_div;
+extern const tg_op tg__op_cholesky;
 extern const tg_op tg__op_clamp;
 extern const tg_op tg__op_concat;
 extern const tg_op tg__op_conv;
@@ -61,8 +62,11 @@ extern const tg_op tg__op_cummax;
 extern const tg_op tg__op_cummin;
 extern const tg_op tg__op_cumprod;
 extern const tg_op tg__op_cumsum;
+extern const tg_op tg__op_det;
 extern const tg_op tg__op_digamma;
 extern const tg_op tg__op_div;
+extern const tg_op tg__op_dot;
+extern const tg_op tg__op_eigh;
 extern const tg_op tg__op_elu;
 extern const tg_op tg__op_eq;
 extern const tg_op tg__op_erf;
@@ -94,6 +98,7 @@ extern const tg_op tg__op_hinge;
 extern const tg_op tg__op_huber;
 extern const tg_op tg__op_hypot;
 extern const tg_op tg__op_identity;
+extern const tg_op tg__op_inverse;
 extern const tg_op tg__op_isfinite;
 extern const tg_op tg__op_isinf;
 extern const tg_op tg__op_isnan;
@@ -114,6 +119,7 @@ extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
 extern const tg_op tg__op_mae;
 extern const tg_op tg__op_matmul;
+extern const tg_op tg__op_matrix_norm;
 extern const tg_op tg__op_max;
 extern const tg_op tg__op_max_pool;
 extern const tg_op tg__op_max_pool_grad;
@@ -134,6 +140,7 @@ extern const tg_op tg__op_normal_cdf;
 extern const tg_op tg__op_not;
 extern const tg_op tg__op_one_hot;
 extern const tg_op tg__op_or;
+extern const tg_op tg__op_outer;
 extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
 extern const tg_op tg__op_pick;
@@ -142,6 +149,7 @@ extern const tg_op tg__op_polygamma;
 extern const tg_op tg__op_pow;
 extern const tg_op tg__op_prelu;
 extern const tg_op tg__op_prod;
+extern const tg_op tg__op_qr;
 extern const tg_op tg__op_reciprocal;
 extern const tg_op tg__op_relu;
 extern const tg_op tg__op_relu6;
@@ -160,10 +168,12 @@ extern const tg_op tg__op_silu;
 extern const tg_op tg__op_sin;
 extern const tg_op tg__op_sinh;
 extern const tg_op tg__op_slice;
+extern const tg_op tg__op_slogdet;
 extern const tg_op tg__op_smooth_l1;
 extern const tg_op tg__op_softmax;
 extern const tg_op tg__op_softplus;
 extern const tg_op tg__op_softsign;
+extern const tg_op tg__op_solve;
 extern const tg_op tg__op_sort;
 extern const tg_op tg__op_sqrt;
 extern const tg_op tg__op_square;
@@ -173,10 +183,13 @@ extern const tg_op tg__op_std;
 extern const tg_op tg__op_stop_gradient;
 extern const tg_op tg__op_sub;
 extern const tg_op tg__op_sum;
+extern const tg_op tg__op_svd;
 extern const tg_op tg__op_take_along_axis;
 extern const tg_op tg__op_tan;
 extern const tg_op tg__op_tanh;
+extern const tg_op tg__op_trace;
 extern const tg_op tg__op_transpose;
+extern const tg_op tg__op_triangular_solve;
 extern const tg_op tg__op_triplet;
 extern const tg_op tg__op_trunc;
 extern const tg_op tg__op_unfold;
@@ -228,6 +241,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_celu,
     &tg__op_chain,
     &tg__op_chain_div,
+    &tg__op_cholesky,
     &tg__op_clamp,
     &tg__op_concat,
     &tg__op_conv,
@@ -246,8 +260,11 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cummin,
     &tg__op_cumprod,
     &tg__op_cumsum,
+    &tg__op_det,
     &tg__op_digamma,
     &tg__op_div,
+    &tg__op_dot,
+    &tg__op_eigh,
     &tg__op_elu,
     &tg__op_eq,
     &tg__op_erf,
@@ -279,6 +296,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_huber,
     &tg__op_hypot,
     &tg__op_identity,
+    &tg__op_inverse,
     &tg__op_isfinite,
     &tg__op_isinf,
     &tg__op_isnan,
@@ -299,6 +317,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_lt,
     &tg__op_mae,
     &tg__op_matmul,
+    &tg__op_matrix_norm,
     &tg__op_max,
     &tg__op_max_pool,
     &tg__op_max_pool_grad,
@@ -319,6 +338,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_not,
     &tg__op_one_hot,
     &tg__op_or,
+    &tg__op_outer,
     &tg__op_pad,
     &tg__op_permute,
     &tg__op_pick,
@@ -327,6 +347,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_pow,
     &tg__op_prelu,
     &tg__op_prod,
+    &tg__op_qr,
     &tg__op_reciprocal,
     &tg__op_relu,
     &tg__op_relu6,
@@ -345,10 +366,12 @@ const tg_op *const tg__op_list[] = {
     &tg__op_sin,
     &tg__op_sinh,
     &tg__op_slice,
+    &tg__op_slogdet,
     &tg__op_smooth_l1,
     &tg__op_softmax,
     &tg__op_softplus,
     &tg__op_softsign,
+    &tg__op_solve,
     &tg__op_sort,
     &tg__op_sqrt,
     &tg__op_square,
@@ -358,10 +381,13 @@ const tg_op *const tg__op_list[] = {
     &tg__op_stop_gradient,
     &tg__op_sub,
     &tg__op_sum,
+    &tg__op_svd,
     &tg__op_take_along_axis,
     &tg__op_tan,
     &tg__op_tanh,
+    &tg__op_trace,
     &tg__op_transpose,
+    &tg__op_triangular_solve,
     &tg__op_triplet,
     &tg__op_trunc,
     &tg__op_unfold,

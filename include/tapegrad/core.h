@@ -200,14 +200,28 @@ typedef struct tg_tensor {
     uint32_t id, epoch;
 } tg_tensor;
 
+/* ------------------------------------------------------------------ options of linear algebra */
+
+/* What a triangular matrix is, for tg_triangular_solve: or them together. Without TG_LOWER it is upper. */
+typedef enum tg_triangle { TG_LOWER = 1, TG_TRANSPOSED = 2, TG_UNIT = 4 /* the diagonal is ones, and not read */ } tg_triangle;
+
+/* tg_matrix_norm: the root of the sum of squares, the sum and the largest of the singular values, the largest column and row
+ * sum of absolute values. */
+typedef enum tg_matrix_norm_kind { TG_FROBENIUS, TG_NUCLEAR, TG_SPECTRAL, TG_COLUMN_SUM, TG_ROW_SUM } tg_matrix_norm_kind;
+
 /* ------------------------------------------------------------------ options of losses */
 
 typedef enum tg_reduction { TG_REDUCE_MEAN, TG_REDUCE_SUM, TG_REDUCE_NONE } tg_reduction;
 
 /* How a loss is summed up, the same for every loss that takes it; {0} is the plain mean. A tensor whose owner is NULL is not
  * given. The loss of a row (or of an element, where the loss says so) is multiplied by `weight` and counts where `mask` is
+<<<<<<< HEAD
  * true; both broadcast to the losses. What is masked out reaches neither the value nor a gradient, NaN or not. The mean is
  * over what counts: weights do not change the number that it is divided by, but class weights do; the mean of nothing is 0.
+=======
+ * true; both broadcast to the losses. What is masked out reaches neither the value nor a gradient, NaN or not. The mean is over
+ * what counts: weights do not change the number that it is divided by, but class weights do; the mean of nothing is 0.
+>>>>>>> 942c75b (Linear algebra: cholesky, solves, inverse, determinants, QR, eigenvalues, SVD by LAPACK; dot, outer, trace, norms, einsum)
  * A field that a loss has no use for must be zero: TG_EARG. */
 typedef struct tg_loss_options {
     tg_reduction reduction;

@@ -141,11 +141,12 @@ typedef struct tg_fold_attr {
 
 /* Kinds of an input: 'f' differentiable float, 'c' float without derivative, 'i' i64 whole numbers, 'j' i32, 'b' bool, 'u' u8.
  * Values are drawn from [lo, hi] (lo = hi = 0 means [-2, 2], for 'i' and 'j' they are inclusive bounds); avoid says how far the
- * values of this input stay from each other and from `kink` (for max, relu, ...): 0 for not at all. */
+ * values of this input stay from each other and from `kink` (for max, relu, ...): 0 for not at all. `diagonal` is added where
+ * the last two positions are equal: for matrices that must be regular or positive definite. */
 typedef struct tg_sample_in {
     char kind;
     tg_shape shape;
-    double lo, hi, avoid, kink;
+    double lo, hi, avoid, kink, diagonal;
 } tg_sample_in;
 
 #define TG_SAMPLE_INPUTS 6

@@ -202,6 +202,49 @@ TG_SITED(tg_tensor, tg_hardsigmoid, tg_tensor x);
 TG_SITED(tg_tensor, tg_hardswish, tg_tensor x);
 #define tg_hardswish(...) tg_hardswish_at(TG_HERE, __VA_ARGS__)
 
+/* tg_dot: the inner product of vectors, along the last axis.
+ *    y = sum of a b over the last axis
+ *  Shapes:   a (..., n), b (..., n), batch axes broadcast -> y (...)
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g b, db = g a, summed over broadcast axes
+ *  Errors:   TG_ESHAPE if the sizes differ or batch axes do not broadcast; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_dot, tg_tensor a, tg_tensor b);
+#define tg_dot(...) tg_dot_at(TG_HERE, __VA_ARGS__)
+
+/* tg_outer: the outer product of vectors, along the last axis.
+ *    y[..., i, j] = a[..., i] b[..., j]
+ *  Shapes:   a (..., m), b (..., n), batch axes broadcast -> y (..., m, n)
+ *  Dtypes:   f32, f64, the same for both
+ *  Gradient: da = g b, db = g^T a, summed over broadcast axes
+ *  Errors:   TG_ESHAPE if batch axes do not broadcast or one is a number; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_outer, tg_tensor a, tg_tensor b);
+#define tg_outer(...) tg_outer_at(TG_HERE, __VA_ARGS__)
+
+/* tg_trace: the sum of the diagonal of matrices.
+ *    y = sum of A[..., i, i]
+ *  Shapes:   A (..., m, n) -> y (...)
+ *  Dtypes:   f32, f64
+ *  Gradient: dA = g on the diagonal, else 0
+ *  Errors:   TG_ESHAPE if A is no matrix; TG_EDTYPE for other dtypes
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_trace, tg_tensor a);
+#define tg_trace(...) tg_trace_at(TG_HERE, __VA_ARGS__)
+
+/* tg_matrix_norm: a norm of matrices: TG_FROBENIUS, TG_NUCLEAR, TG_SPECTRAL, TG_COLUMN_SUM (also called the 1-norm) or
+ *  TG_ROW_SUM (the infinity norm).
+ *    y = (sum of A^2)^(1/2), sum of s, max of s, max over columns of (sum of |A|), max over rows of (sum of |A|); s: tg_svd
+ *  Shapes:   A (..., m, n) -> y (...)
+ *  Dtypes:   f32, f64
+ *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T; where
+ *            several are largest, as tg_max and tg_svd say
+ *  Errors:   TG_ESHAPE if A is no matrix, or has no elements but the kind needs one; TG_EARG for another kind; TG_EDTYPE for
+ *            other dtypes; TG_EUNSUPPORTED for the nuclear and spectral norms without LAPACK
+ *  Source:   Golub, Van Loan 2013, Matrix computations, section 2.3 */
+TG_SITED(tg_tensor, tg_matrix_norm, tg_tensor a, tg_matrix_norm_kind kind);
+#define tg_matrix_norm(...) tg_matrix_norm_at(TG_HERE, __VA_ARGS__)
+
 /* tg_add: the sum of two tensors.
  *    y = a + b
  *  Shapes:   a, b broadcast -> y
@@ -647,6 +690,62 @@ TG_SITED(tg_tensor, tg_conv_transpose2d, tg_tensor x, tg_tensor w, tg_conv_confi
  *  Source:   Zeiler, Krishnan, Taylor, Fergus 2010, Deconvolutional networks */
 TG_SITED(tg_tensor, tg_conv_transpose3d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv_transpose3d(...) tg_conv_transpose3d_at(TG_HERE, __VA_ARGS__)
+
+/* tg_qr: orthonormal columns times an upper triangle whose diagonal is not negative; the reduced form. q or r may be NULL.
+ *    A = Q R, Q^T Q = I
+ *  Shapes:   A (..., m, n) -> Q (..., m, k), R (..., k, n), k = min(m, n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: for m >= n dA = (dQ + Q C) R^-T, C the lower triangle of R dR^T - dQ^T Q mirrored to the upper one; for m < n that
+ *            of the first m columns, and Q dV for the others; TG_EARG when run if a diagonal of R has a 0
+ *  Errors:   TG_ESHAPE if A is no matrix; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run, TG_EARG for NaN
+ *            and infinity
+ *  Source:   LAPACK's geqrf, orgqr; Walter, Lehmann 2010, arXiv:1001.1654; Roberts, Roberts 2020, arXiv:2009.10071 */
+TG_SITED(tg_status, tg_qr, tg_tensor a, tg_tensor *q, tg_tensor *r);
+#define tg_qr(...) tg_qr_at(TG_HERE, __VA_ARGS__)
+
+/* tg_eigh: eigenvalues, rising, and eigenvectors, the columns of V, of symmetric matrices. The mean of A and its transpose is
+ *  what is decomposed. Of each eigenvector the element of largest absolute value is positive. w or vectors may be NULL.
+ *    (A + A^T) / 2 = V diag(w) V^T
+ *  Shapes:   A (..., n, n) -> w (..., n), V (..., n, n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: dA = the symmetric part of V (diag(dw) + F * (V^T dV)) V^T, F_ij = 1 / (w_j - w_i), and 0 on the diagonal and for
+ *            equal eigenvalues. Eigenvectors of equal eigenvalues have no derivative: only what does not depend on their
+ *            choice, such as the sum of the eigenvalues or V f(w) V^T, has a right gradient there; for nearly equal ones it is large
+ *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run,
+ *            TG_EARG for NaN and infinity
+ *  Source:   LAPACK's syev; Giles 2008, Collected matrix derivative results for forward and reverse mode, section 3.1 */
+TG_SITED(tg_status, tg_eigh, tg_tensor a, tg_tensor *w, tg_tensor *vectors);
+#define tg_eigh(...) tg_eigh_at(TG_HERE, __VA_ARGS__)
+
+/* tg_svd: the singular values of matrices, falling, and their singular vectors, the columns of U and rows of V^T; the reduced
+ *  form. Of each column of U the element of largest absolute value is positive. u, s and vt may be NULL.
+ *    A = U diag(s) V^T
+ *  Shapes:   A (..., m, n) -> U (..., m, k), s (..., k), V^T (..., k, n), k = min(m, n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: dA = (U (K(U^T dU) S + S K(V^T dV) + diag(ds)) + (I - U U^T) dU S^-1) V^T + U S^-1 dV^T (I - V V^T), with
+ *            K(X) = F * (X - X^T), F_ij = 1 / (s_j^2 - s_i^2), and 0 on the diagonal and for equal singular values: their
+ *            vectors have no derivative, and only what does not depend on their choice has a right gradient. The gradient of
+ *            the vectors of a rectangular matrix divides by s: not finite where one is 0
+ *  Errors:   TG_ESHAPE if A is no matrix; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run, TG_EARG for NaN
+ *            and infinity
+ *  Source:   LAPACK's gesdd; Giles 2008, section 3.2; Townsend 2016; Seeger et al. 2017, arXiv:1710.08717 */
+TG_SITED(tg_status, tg_svd, tg_tensor a, tg_tensor *u, tg_tensor *s, tg_tensor *vt);
+#define tg_svd(...) tg_svd_at(TG_HERE, __VA_ARGS__)
+
+/* tg_einsum: sums of products in index notation: a term of letters for each operand, one letter per axis, commas between them,
+ *  then -> and the letters of the result. Indices that the result does not have are summed over. An index twice in one term
+ *  takes the diagonal. An ellipsis stands for axes that are not named; they broadcast. Without -> the result has the axes under
+ *  the ellipsis, then the letters that stand once, by the alphabet (capitals first). Operands are contracted in pairs: up to 8
+ *  in the order of least work, more by the cheapest pair first until 8 are left.
+ *    tg_einsum("bij,bjk->bik", xs, 2): a product of batches of matrices
+ *  Shapes:   n of any rank, 1 <= n <= 32; axes of one letter have one size, or size 1 -> y, as the result says
+ *  Dtypes:   f32, f64, the same for all
+ *  Gradient: that of the products and sums it is recorded as: of any order
+ *  Errors:   TG_EARG for notation that says nothing, or n out of range; TG_ESHAPE if ranks or sizes do not fit, or a product has
+ *            more than 8 axes; TG_EDTYPE for other dtypes
+ *  Source:   Einstein 1916, Die Grundlage der allgemeinen Relativitaetstheorie, section 5; the notation of NumPy's einsum */
+TG_SITED(tg_tensor, tg_einsum, const char *notation, const tg_tensor *xs, int n);
+#define tg_einsum(...) tg_einsum_at(TG_HERE, __VA_ARGS__)
 
 /* tg_exp: e to the power of x.
  *    y = e^x
@@ -1771,6 +1870,74 @@ TG_SITED(tg_tensor, tg_cross_entropy_each, tg_tensor logits, tg_tensor labels);
  *  Source:   Bridle 1990, Probabilistic interpretation of feedforward classification network outputs */
 TG_SITED(tg_tensor, tg_cross_entropy, tg_tensor logits, tg_tensor labels);
 #define tg_cross_entropy(...) tg_cross_entropy_at(TG_HERE, __VA_ARGS__)
+
+/* tg_cholesky: the Cholesky factor of symmetric positive definite matrices. The mean of A and its transpose is what is
+ *  factorised, so that both triangles count alike.
+ *    L L^T = (A + A^T) / 2, L lower triangular with a positive diagonal
+ *  Shapes:   A (..., n, n) -> L (..., n, n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: dA = (S + S^T) / 2, S = L^-T P L^-1, P the lower triangle of L^T g with its diagonal halved
+ *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run,
+ *            TG_EARG if a matrix is not positive definite
+ *  Source:   LAPACK's potrf; Murray 2016, arXiv:1602.07527, equations 9 and 10 */
+TG_SITED(tg_tensor, tg_cholesky, tg_tensor a);
+#define tg_cholesky(...) tg_cholesky_at(TG_HERE, __VA_ARGS__)
+
+/* tg_triangular_solve: solves systems with triangular matrices. Of A only the triangle that `triangle` names is read.
+ *    A X = B, or A^T X = B with TG_TRANSPOSED
+ *  Shapes:   A (..., n, n), B (..., n, m), batch axes broadcast -> X (..., n, m)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64, the same for both
+ *  Gradient: dB = A^-T g, dA = the triangle of -dB X^T (with TG_TRANSPOSED A^-1 g and -X dB^T); 0 on a diagonal of TG_UNIT
+ *  Errors:   TG_ESHAPE if shapes do not fit; TG_EDTYPE for other dtypes; TG_EARG for other flags; TG_EUNSUPPORTED without
+ *            LAPACK; when run, TG_EARG if a diagonal has a 0
+ *  Source:   LAPACK's trtrs; Giles 2008, Collected matrix derivative results for forward and reverse mode, section 2.3.1 */
+TG_SITED(tg_tensor, tg_triangular_solve, tg_tensor a, tg_tensor b, int triangle);
+#define tg_triangular_solve(...) tg_triangular_solve_at(TG_HERE, __VA_ARGS__)
+
+/* tg_solve: solves systems of linear equations, by LU factors with row exchanges. A vector b is one column.
+ *    A X = B
+ *  Shapes:   A (..., n, n), B (..., n, m), batch axes broadcast -> X (..., n, m); b (n) -> x (..., n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64, the same for both
+ *  Gradient: dB = A^-T g, dA = -dB X^T, summed over broadcast axes
+ *  Errors:   TG_ESHAPE if shapes do not fit; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run, TG_EARG if a
+ *            matrix is singular
+ *  Source:   LAPACK's getrf, getrs; Giles 2008, Collected matrix derivative results for forward and reverse mode, 2.3.1 */
+TG_SITED(tg_tensor, tg_solve, tg_tensor a, tg_tensor b);
+#define tg_solve(...) tg_solve_at(TG_HERE, __VA_ARGS__)
+
+/* tg_inverse: the inverse of matrices. To solve equations tg_solve is faster and more exact.
+ *    A Y = I
+ *  Shapes:   A (..., n, n) -> Y (..., n, n)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: dA = -Y^T g Y^T
+ *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run,
+ *            TG_EARG if a matrix is singular
+ *  Source:   Giles 2008, Collected matrix derivative results for forward and reverse mode, section 2.2.3 */
+TG_SITED(tg_tensor, tg_inverse, tg_tensor a);
+#define tg_inverse(...) tg_inverse_at(TG_HERE, __VA_ARGS__)
+
+/* tg_slogdet: the logarithm of the absolute value of determinants, and their sign: 1, -1, or 0 with the logarithm -infinity.
+ *  Does not overflow. sign may be NULL.
+ *    y = log |det A|
+ *  Shapes:   A (..., n, n) -> y (...), sign (...)
+ *  Dtypes:   f32 (computed in f64 and rounded), f64
+ *  Gradient: dA = g A^-T; no gradient flows through the sign
+ *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; the
+ *            gradient, when run, is TG_EARG if a matrix is singular
+ *  Source:   LAPACK's getrf; Giles 2008, Collected matrix derivative results for forward and reverse mode, 2.2.4 */
+TG_SITED(tg_tensor, tg_slogdet, tg_tensor a, tg_tensor *sign);
+#define tg_slogdet(...) tg_slogdet_at(TG_HERE, __VA_ARGS__)
+
+/* tg_det: the determinant of matrices; tg_slogdet does not overflow.
+ *    y = det A
+ *  Shapes:   A (..., n, n) -> y (...)
+ *  Dtypes:   f32, f64
+ *  Gradient: dA = g y A^-T: of regular matrices only, though the derivative of a singular one exists
+ *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; the
+ *            gradient, when run, is TG_EARG if a matrix is singular
+ *  Source:   Giles 2008, Collected matrix derivative results for forward and reverse mode, section 2.2.4 */
+TG_SITED(tg_tensor, tg_det, tg_tensor a);
+#define tg_det(...) tg_det_at(TG_HERE, __VA_ARGS__)
 
 /* tg_argsort: the order that sorts an axis: y[0] is where the smallest element is, or the largest if descending. Equal
  *  elements keep their order, -0 equals 0, and NaNs count as larger than all numbers. The elements themselves:
