@@ -54,7 +54,8 @@ const tg_op tg__op_dot = {
     .max_in = 2,
     .infer = dot_infer,
     .define = dot_define,
-    SAMPLES(SAMPLE("vectors", INPUTS(IN('f', (5)), IN('f', (5)))), SAMPLE("a batch", INPUTS(IN('f', (2, 1, 3)), IN('f', (4, 3)))),
+    SAMPLES(SAMPLE("vectors", INPUTS(IN('f', (5)), IN('f', (5)))),
+            SAMPLE("a batch", INPUTS(IN('f', (2, 1, 3)), IN('f', (4, 3)))),
             SAMPLE("of size 0", INPUTS(IN('f', (0)), IN('f', (0))))),
     BADS(VECTORS_BADS, BAD("sizes differ", TG_ESHAPE, "sizes differ", INPUTS(IN('f', (3)), IN('f', (1))))),
 };
@@ -90,7 +91,8 @@ const tg_op tg__op_outer = {
     .max_in = 2,
     .infer = outer_infer,
     .define = outer_define,
-    SAMPLES(SAMPLE("vectors", INPUTS(IN('f', (3)), IN('f', (4)))), SAMPLE("a batch", INPUTS(IN('f', (2, 1, 3)), IN('f', (4, 2)))),
+    SAMPLES(SAMPLE("vectors", INPUTS(IN('f', (3)), IN('f', (4)))),
+            SAMPLE("a batch", INPUTS(IN('f', (2, 1, 3)), IN('f', (4, 2)))),
             SAMPLE("of size 0", INPUTS(IN('f', (0)), IN('f', (2))))),
     BADS(VECTORS_BADS),
 };
@@ -220,8 +222,8 @@ const tg_op tg__op_matrix_norm = {
  *    y = (sum of A^2)^(1/2), sum of s, max of s, max over columns of (sum of |A|), max over rows of (sum of |A|); s: tg_svd
  *  Shapes:   A (..., m, n) -> y (...)
  *  Dtypes:   f32, f64
- *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T; where
- *            several are largest, as tg_max and tg_svd say
+ *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T;
+ *            where several are largest, as tg_max and tg_svd say
  *  Errors:   TG_ESHAPE if A is no matrix, or has no elements but the kind needs one; TG_EARG for another kind; TG_EDTYPE for
  *            other dtypes; TG_EUNSUPPORTED for the nuclear and spectral norms without LAPACK
  *  Source:   Golub, Van Loan 2013, Matrix computations, section 2.3 */

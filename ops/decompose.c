@@ -318,7 +318,8 @@ const tg_op tg__op_eigh = {
  *  Dtypes:   f32 (computed in f64 and rounded), f64
  *  Gradient: dA = the symmetric part of V (diag(dw) + F * (V^T dV)) V^T, F_ij = 1 / (w_j - w_i), and 0 on the diagonal and for
  *            equal eigenvalues. Eigenvectors of equal eigenvalues have no derivative: only what does not depend on their
- *            choice, such as the sum of the eigenvalues or V f(w) V^T, has a right gradient there; for nearly equal ones it is large
+ *            choice, such as the sum of the eigenvalues or V f(w) V^T, has a right gradient there; for nearly equal ones it
+ *            is large
  *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run,
  *            TG_EARG for NaN and infinity
  *  Source:   LAPACK's syev; Giles 2008, Collected matrix derivative results for forward and reverse mode, section 3.1 */

@@ -351,8 +351,8 @@ static bool operands(einsum *e, const tg_tensor *xs, int n) {
  *  Shapes:   n of any rank, 1 <= n <= 32; axes of one letter have one size, or size 1 -> y, as the result says
  *  Dtypes:   f32, f64, the same for all
  *  Gradient: that of the products and sums it is recorded as: of any order
- *  Errors:   TG_EARG for notation that says nothing, or n out of range; TG_ESHAPE if ranks or sizes do not fit, or a product has
- *            more than 8 axes; TG_EDTYPE for other dtypes
+ *  Errors:   TG_EARG for notation that says nothing, or n out of range; TG_ESHAPE if ranks or sizes do not fit, or a product
+ *            has more than 8 axes; TG_EDTYPE for other dtypes
  *  Source:   Einstein 1916, Die Grundlage der allgemeinen Relativitaetstheorie, section 5; the notation of NumPy's einsum */
 TG_API(tg_tensor, tg_einsum, (const char *notation, const tg_tensor *xs, int n), (notation, xs, n)) {
     tg_tape *t = xs && n > 0 ? tg__tape_from(NULL, xs, n) : NULL;

@@ -237,8 +237,8 @@ TG_SITED(tg_tensor, tg_trace, tg_tensor a);
  *    y = (sum of A^2)^(1/2), sum of s, max of s, max over columns of (sum of |A|), max over rows of (sum of |A|); s: tg_svd
  *  Shapes:   A (..., m, n) -> y (...)
  *  Dtypes:   f32, f64
- *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T; where
- *            several are largest, as tg_max and tg_svd say
+ *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T;
+ *            where several are largest, as tg_max and tg_svd say
  *  Errors:   TG_ESHAPE if A is no matrix, or has no elements but the kind needs one; TG_EARG for another kind; TG_EDTYPE for
  *            other dtypes; TG_EUNSUPPORTED for the nuclear and spectral norms without LAPACK
  *  Source:   Golub, Van Loan 2013, Matrix computations, section 2.3 */
@@ -710,7 +710,8 @@ TG_SITED(tg_status, tg_qr, tg_tensor a, tg_tensor *q, tg_tensor *r);
  *  Dtypes:   f32 (computed in f64 and rounded), f64
  *  Gradient: dA = the symmetric part of V (diag(dw) + F * (V^T dV)) V^T, F_ij = 1 / (w_j - w_i), and 0 on the diagonal and for
  *            equal eigenvalues. Eigenvectors of equal eigenvalues have no derivative: only what does not depend on their
- *            choice, such as the sum of the eigenvalues or V f(w) V^T, has a right gradient there; for nearly equal ones it is large
+ *            choice, such as the sum of the eigenvalues or V f(w) V^T, has a right gradient there; for nearly equal ones it
+ *            is large
  *  Errors:   TG_ESHAPE if the matrices are not square; TG_EDTYPE for other dtypes; TG_EUNSUPPORTED without LAPACK; when run,
  *            TG_EARG for NaN and infinity
  *  Source:   LAPACK's syev; Giles 2008, Collected matrix derivative results for forward and reverse mode, section 3.1 */
@@ -741,8 +742,8 @@ TG_SITED(tg_status, tg_svd, tg_tensor a, tg_tensor *u, tg_tensor *s, tg_tensor *
  *  Shapes:   n of any rank, 1 <= n <= 32; axes of one letter have one size, or size 1 -> y, as the result says
  *  Dtypes:   f32, f64, the same for all
  *  Gradient: that of the products and sums it is recorded as: of any order
- *  Errors:   TG_EARG for notation that says nothing, or n out of range; TG_ESHAPE if ranks or sizes do not fit, or a product has
- *            more than 8 axes; TG_EDTYPE for other dtypes
+ *  Errors:   TG_EARG for notation that says nothing, or n out of range; TG_ESHAPE if ranks or sizes do not fit, or a product
+ *            has more than 8 axes; TG_EDTYPE for other dtypes
  *  Source:   Einstein 1916, Die Grundlage der allgemeinen Relativitaetstheorie, section 5; the notation of NumPy's einsum */
 TG_SITED(tg_tensor, tg_einsum, const char *notation, const tg_tensor *xs, int n);
 #define tg_einsum(...) tg_einsum_at(TG_HERE, __VA_ARGS__)
