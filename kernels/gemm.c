@@ -294,4 +294,10 @@ size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, 
     return (size_t)(workers * worker_elements(m, n, o.block, size) + partials) * size;
 }
 
+size_t tg__gemm_scratch_within(tg_dtype d, int64_t m, int64_t n, int64_t K) {
+    size_t size = d == TG_F64 ? sizeof(double) : sizeof(float);
+    int64_t partials = K < 2 * TG__GEMM_CUT_CHUNK ? 0 : TG__GEMM_CUT_ELEMENTS + SLACK;
+    return (size_t)(worker_elements(m, n, min_of(K + 8, TG__GEMM_BLOCK), size) + partials) * size;
+}
+
 #endif

@@ -102,6 +102,7 @@ const tg__kernels *tg__kernels_of(tg_isa_level level); /* that set's table; NULL
 tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d);
 
 size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, int64_t batch, int threads);
+size_t tg__gemm_scratch_within(tg_dtype d, int64_t m, int64_t n, int64_t K); /* one thread, any product up to these sizes */
 
 /* Copies a strided array of elements of `size` bytes (1, 4, 8) in logical row-major order to packed memory: elements
  * [begin, begin + count) of the logical order. Strides in elements, may be 0 or negative. */

@@ -26,6 +26,8 @@ extern const tg_op tg__op_asinh;
 extern const tg_op tg__op_atan;
 extern const tg_op tg__op_atan2;
 extern const tg_op tg__op_atanh;
+extern const tg_op tg__op_attention;
+extern const tg_op tg__op_attention_grad;
 extern const tg_op tg__op_avg_pool;
 extern const tg_op tg__op_avg_pool_grad;
 extern const tg_op tg__op_batch_norm;
@@ -224,6 +226,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_atan,
     &tg__op_atan2,
     &tg__op_atanh,
+    &tg__op_attention,
+    &tg__op_attention_grad,
     &tg__op_avg_pool,
     &tg__op_avg_pool_grad,
     &tg__op_batch_norm,

@@ -499,6 +499,20 @@ TG_SITED(tg_tensor, tg_minimum, tg_tensor a, tg_tensor b);
 TG_SITED(tg_tensor, tg_clamp, tg_tensor x, double lo, double hi);
 #define tg_clamp(...) tg_clamp_at(TG_HERE, __VA_ARGS__)
 
+/* tg_attention: scaled dot-product attention. Each row of q looks at the keys and takes the mean of the values, weighted by
+ *  the softmax of the products; the matrix of weights is never in memory as a whole. scale 0 means 1 / sqrt(D). mask is bool,
+ *  true where a row may look, or (tg_tensor){0}. causal: row i looks at keys up to i + S - T, so that the last row sees all.
+ *  With fewer heads of k and v than of q, heads of q in a row share them. A row that may look nowhere gives 0.
+ *    y = softmax(scale q k^T) v, over the keys that a row may look at
+ *  Shapes:   q (..., H, T, D), k (..., K, S, D), v (..., K, S, E), H a multiple of K, mask broadcasts to (..., H, T, S)
+ *            -> y (..., H, T, E)
+ *  Dtypes:   f32, f64, the same for all; mask bool
+ *  Gradient: dv = p^T g, ds = scale p (g v^T - sum of p (g v^T)), dq = ds k, dk = ds^T q; p the weights
+ *  Errors:   TG_ESHAPE if ranks, batches, heads, lengths or sizes do not fit; TG_EARG if scale is not finite; TG_EDTYPE
+ *  Source:   Vaswani et al. 2017, Attention is all you need, arXiv:1706.03762, eq. 1 */
+TG_SITED(tg_tensor, tg_attention, tg_tensor q, tg_tensor k, tg_tensor v, tg_attention_config c);
+#define tg_attention(...) tg_attention_at(TG_HERE, __VA_ARGS__)
+
 /* tg_eq: whether two elements are equal; NaN equals nothing.
  *    y = (a == b)
  *  Shapes:   a, b broadcast -> y

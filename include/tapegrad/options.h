@@ -2,8 +2,7 @@
 #ifndef TAPEGRAD_OPTIONS_H
 #define TAPEGRAD_OPTIONS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "core.h"
 
 /* A convolution. One number per spatial axis, outermost first; those of axes that are not there are not looked at. */
 typedef struct tg_conv_config {
@@ -21,5 +20,12 @@ typedef struct tg_pool_config {
     int64_t padding[3]; /* on both sides of an axis; less than the kernel */
     bool skip_padding;  /* an average is over the elements of x alone; else padding counts as zeros */
 } tg_pool_config;
+
+/* Attention. */
+typedef struct tg_attention_config {
+    bool causal;    /* a row looks at no later key */
+    double scale;   /* of the products; default 1 / sqrt(size of a key) */
+    tg_tensor mask; /* bool, true where a row may look; default: everywhere */
+} tg_attention_config;
 
 #endif
