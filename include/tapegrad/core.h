@@ -215,13 +215,8 @@ typedef enum tg_reduction { TG_REDUCE_MEAN, TG_REDUCE_SUM, TG_REDUCE_NONE } tg_r
 
 /* How a loss is summed up, the same for every loss that takes it; {0} is the plain mean. A tensor whose owner is NULL is not
  * given. The loss of a row (or of an element, where the loss says so) is multiplied by `weight` and counts where `mask` is
-<<<<<<< HEAD
  * true; both broadcast to the losses. What is masked out reaches neither the value nor a gradient, NaN or not. The mean is
  * over what counts: weights do not change the number that it is divided by, but class weights do; the mean of nothing is 0.
-=======
- * true; both broadcast to the losses. What is masked out reaches neither the value nor a gradient, NaN or not. The mean is over
- * what counts: weights do not change the number that it is divided by, but class weights do; the mean of nothing is 0.
->>>>>>> 942c75b (Linear algebra: cholesky, solves, inverse, determinants, QR, eigenvalues, SVD by LAPACK; dot, outer, trace, norms, einsum)
  * A field that a loss has no use for must be zero: TG_EARG. */
 typedef struct tg_loss_options {
     tg_reduction reduction;
