@@ -342,7 +342,10 @@ static tg_status apply_inline(call *c, tg_tensor *outs) {
     for (int i = 0; i < c->n; i++) few[i] = tg__handle(t, c->ids[i]);
     if (c->op->infer) { /* checks, so that errors name this op and not its parts */
         tg_infer f;
+        char why[220];
         if (!infer(c, &f)) return t->base.error.status;
+        if (!tg__shape_valid(&f.shape[0], why, sizeof why))
+            return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
     }
     const char *outer = t->site_override;
     if (!outer) t->site_override = c->site;

@@ -65,6 +65,8 @@ extern const tg_op tg__op_cummin;
 extern const tg_op tg__op_cumprod;
 extern const tg_op tg__op_cumsum;
 extern const tg_op tg__op_det;
+extern const tg_op tg__op_diag;
+extern const tg_op tg__op_diagonal;
 extern const tg_op tg__op_digamma;
 extern const tg_op tg__op_div;
 extern const tg_op tg__op_dot;
@@ -77,7 +79,10 @@ extern const tg_op tg__op_exp;
 extern const tg_op tg__op_exp2;
 extern const tg_op tg__op_expand;
 extern const tg_op tg__op_expm1;
+extern const tg_op tg__op_eye;
 extern const tg_op tg__op_fence;
+extern const tg_op tg__op_flatten;
+extern const tg_op tg__op_flip;
 extern const tg_op tg__op_floor;
 extern const tg_op tg__op_fma;
 extern const tg_op tg__op_fmod;
@@ -156,9 +161,11 @@ extern const tg_op tg__op_reciprocal;
 extern const tg_op tg__op_relu;
 extern const tg_op tg__op_relu6;
 extern const tg_op tg__op_remainder;
+extern const tg_op tg__op_repeat;
 extern const tg_op tg__op_reshape;
 extern const tg_op tg__op_rms_norm;
 extern const tg_op tg__op_rms_norm_grad;
+extern const tg_op tg__op_roll;
 extern const tg_op tg__op_round;
 extern const tg_op tg__op_rsqrt;
 extern const tg_op tg__op_scatter;
@@ -189,10 +196,13 @@ extern const tg_op tg__op_svd;
 extern const tg_op tg__op_take_along_axis;
 extern const tg_op tg__op_tan;
 extern const tg_op tg__op_tanh;
+extern const tg_op tg__op_tile;
 extern const tg_op tg__op_trace;
 extern const tg_op tg__op_transpose;
 extern const tg_op tg__op_triangular_solve;
+extern const tg_op tg__op_tril;
 extern const tg_op tg__op_triplet;
+extern const tg_op tg__op_triu;
 extern const tg_op tg__op_trunc;
 extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
@@ -265,6 +275,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cumprod,
     &tg__op_cumsum,
     &tg__op_det,
+    &tg__op_diag,
+    &tg__op_diagonal,
     &tg__op_digamma,
     &tg__op_div,
     &tg__op_dot,
@@ -277,7 +289,10 @@ const tg_op *const tg__op_list[] = {
     &tg__op_exp2,
     &tg__op_expand,
     &tg__op_expm1,
+    &tg__op_eye,
     &tg__op_fence,
+    &tg__op_flatten,
+    &tg__op_flip,
     &tg__op_floor,
     &tg__op_fma,
     &tg__op_fmod,
@@ -356,9 +371,11 @@ const tg_op *const tg__op_list[] = {
     &tg__op_relu,
     &tg__op_relu6,
     &tg__op_remainder,
+    &tg__op_repeat,
     &tg__op_reshape,
     &tg__op_rms_norm,
     &tg__op_rms_norm_grad,
+    &tg__op_roll,
     &tg__op_round,
     &tg__op_rsqrt,
     &tg__op_scatter,
@@ -389,10 +406,13 @@ const tg_op *const tg__op_list[] = {
     &tg__op_take_along_axis,
     &tg__op_tan,
     &tg__op_tanh,
+    &tg__op_tile,
     &tg__op_trace,
     &tg__op_transpose,
     &tg__op_triangular_solve,
+    &tg__op_tril,
     &tg__op_triplet,
+    &tg__op_triu,
     &tg__op_trunc,
     &tg__op_unfold,
     &tg__op_uniform,

@@ -145,8 +145,8 @@ typedef struct tg_padding {
     double value;
 } tg_padding;
 
-/* How tg_interpolate finds a value between elements: the nearest one; a weighted mean of the two next ones of each axis. */
-typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;
+/* How tg_interpolate finds a value between elements: one of them; or a weighted mean of the two next ones along each axis. */
+typedef enum tg_interpolation { TG_NEAREST, TG_LINEAR } tg_interpolation;
 
 /* Windows that slide along axes (tg_unfold, tg_fold). Entry i of the arrays is for the i-th of the axes: how many elements a
  * window has, how far it moves, how far apart its elements are. 0 means 1. */

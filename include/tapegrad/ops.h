@@ -499,6 +499,57 @@ TG_SITED(tg_tensor, tg_minimum, tg_tensor a, tg_tensor b);
 TG_SITED(tg_tensor, tg_clamp, tg_tensor x, double lo, double hi);
 #define tg_clamp(...) tg_clamp_at(TG_HERE, __VA_ARGS__)
 
+/* tg_flatten: makes the axes first to last, both included, one: tg_flatten(x, 0, -1) is a vector, tg_flatten(x, 1, -1) keeps a
+ *  batch. A number becomes a vector of one.
+ *    y = x with the axes first to last made one
+ *  Shapes:   x (any) -> y of a lower rank
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g in the shape of x
+ *  Errors:   TG_EARG if an axis is out of range or first comes after last
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_flatten, tg_tensor x, int64_t first, int64_t last);
+#define tg_flatten(...) tg_flatten_at(TG_HERE, __VA_ARGS__)
+
+/* tg_flip: turns axes around. A view: no memory is used.
+ *    y[..., i, ...] = x[..., n - 1 - i, ...]
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g turned around
+ *  Errors:   TG_EARG if an axis is out of range or stands twice
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_flip, tg_tensor x, tg_axes axes);
+#define tg_flip(...) tg_flip_at(TG_HERE, __VA_ARGS__)
+
+/* tg_roll: shifts along an axis; what leaves at one end comes in at the other. Negative shifts go towards the first element.
+ *    y[..., (i + shift) mod n, ...] = x[..., i, ...]
+ *  Shapes:   x (..., n, ...) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g shifted back
+ *  Errors:   TG_EARG if the axis is out of range
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_roll, tg_tensor x, int64_t axis, int64_t shift);
+#define tg_roll(...) tg_roll_at(TG_HERE, __VA_ARGS__)
+
+/* tg_tile: x side by side, times[i] times along axis i. If one of the ranks is smaller, it gets ones in front.
+ *    y = x side by side, as many times as asked along each axis
+ *  Shapes:   x (n_0, n_1, ...) -> y (times[0] n_0, times[1] n_1, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = sum of the cotangents of its copies
+ *  Errors:   TG_EARG if a number of times is negative; TG_ESHAPE if the result is too large
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_tile, tg_tensor x, tg_shape times);
+#define tg_tile(...) tg_tile_at(TG_HERE, __VA_ARGS__)
+
+/* tg_repeat: every element along an axis several times, one after the other: a a a b b b. (a b a b is tg_tile.)
+ *    y[..., i, ...] = x[..., i / times rounded down, ...]
+ *  Shapes:   x (..., n, ...) -> y (..., n times, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = sum of the cotangents of its copies
+ *  Errors:   TG_EARG if the axis is out of range or times < 0; TG_ESHAPE if the result is too large
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_repeat, tg_tensor x, int64_t axis, int64_t times);
+#define tg_repeat(...) tg_repeat_at(TG_HERE, __VA_ARGS__)
+
 /* tg_attention: scaled dot-product attention. Each row of q looks at the keys and takes the mean of the values, weighted by
  *  the softmax of the products; the matrix of weights is never in memory as a whole. scale 0 means 1 / sqrt(D). mask is bool,
  *  true where a row may look, or (tg_tensor){0}. causal: row i looks at keys up to i + S - T, so that the last row sees all.
@@ -746,6 +797,57 @@ TG_SITED(tg_status, tg_eigh, tg_tensor a, tg_tensor *w, tg_tensor *vectors);
  *  Source:   LAPACK's gesdd; Giles 2008, section 3.2; Townsend 2016; Seeger et al. 2017, arXiv:1710.08717 */
 TG_SITED(tg_status, tg_svd, tg_tensor a, tg_tensor *u, tg_tensor *s, tg_tensor *vt);
 #define tg_svd(...) tg_svd_at(TG_HERE, __VA_ARGS__)
+
+/* tg_diagonal: a diagonal of matrices: the main one with offset 0, above it with offset > 0, below it with offset < 0. A view:
+ *  no memory is used.
+ *    y[..., i] = x[..., i, i + offset]
+ *  Shapes:   x (..., m, n) -> y (..., elements of the diagonal), 0 of them outside the matrix
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g on the diagonal, else 0
+ *  Errors:   TG_ESHAPE if the rank is less than 2
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_diagonal, tg_tensor x, int64_t offset);
+#define tg_diagonal(...) tg_diagonal_at(TG_HERE, __VA_ARGS__)
+
+/* tg_diag: square matrices with x on a diagonal and zeros elsewhere: the transpose of tg_diagonal.
+ *    y[..., i, i + offset] = x[..., i], else 0
+ *  Shapes:   x (..., n) -> y (..., n + |offset|, n + |offset|)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the diagonal of g
+ *  Errors:   TG_ESHAPE if x has rank 0 or 8
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_diag, tg_tensor x, int64_t offset);
+#define tg_diag(...) tg_diag_at(TG_HERE, __VA_ARGS__)
+
+/* tg_tril: the lower triangles of matrices, up to a diagonal. What is above counts as nothing, NaN included.
+ *    y[..., i, j] = x[..., i, j] if j - i <= offset, else 0
+ *  Shapes:   x (..., m, n) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the lower triangle of g
+ *  Errors:   TG_ESHAPE if the rank is less than 2
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_tril, tg_tensor x, int64_t offset);
+#define tg_tril(...) tg_tril_at(TG_HERE, __VA_ARGS__)
+
+/* tg_triu: the upper triangles of matrices, from a diagonal on. What is below counts as nothing, NaN included.
+ *    y[..., i, j] = x[..., i, j] if j - i >= offset, else 0
+ *  Shapes:   x (..., m, n) -> y (the same)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the upper triangle of g
+ *  Errors:   TG_ESHAPE if the rank is less than 2
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_triu, tg_tensor x, int64_t offset);
+#define tg_triu(...) tg_triu_at(TG_HERE, __VA_ARGS__)
+
+/* tg_eye: ones on the main diagonal, zeros elsewhere: with equal sizes the identity matrix.
+ *    y[i, j] = 1 if i = j, else 0
+ *  Shapes:   y (rows, columns)
+ *  Dtypes:   every dtype
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if rows or columns is negative; TG_EDTYPE if dtype is none
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_eye, tg_tape *t, int64_t rows, int64_t columns, tg_dtype dtype);
+#define tg_eye(...) tg_eye_at(TG_HERE, __VA_ARGS__)
 
 /* tg_einsum: sums of products in index notation: a term of letters for each operand, one letter per axis, commas between them,
  *  then -> and the letters of the result. Indices that the result does not have are summed over. An index twice in one term
