@@ -39,8 +39,16 @@ typedef struct gather_run {
     size_t bytes; /* of a row: inner elements */
 } gather_run;
 
+/* Rows of one element are copied as numbers: a call of memcpy each would cost several times the copy. */
+#define GATHER_ONE(T) \
+    for (int64_t i = begin; i < end; i++) \
+        ((T *)r->y)[i] = ((const T *)r->x)[i / r->count * r->n + tg__index_at(r->index, i % r->count)]
+
 static void gather_piece(int64_t begin, int64_t end, void *ctx) {
     const gather_run *r = ctx;
+    if (r->bytes == 4) GATHER_ONE(uint32_t);
+    if (r->bytes == 8) GATHER_ONE(uint64_t);
+    if (r->bytes == 4 || r->bytes == 8) return;
     for (int64_t i = begin; i < end; i++) {
         int64_t from = i / r->count * r->n + tg__index_at(r->index, i % r->count);
         memcpy(r->y + (size_t)i * r->bytes, r->x + (size_t)from * r->bytes, r->bytes);
@@ -97,20 +105,13 @@ static double no_flops(const tg_shape *const *in, int n_in, const tg_shape *out,
 #define BELOW(n, ...) IN('i', __VA_ARGS__, .lo = 0, .hi = (n) - 1)
 #define BELOW32(n, ...) IN('j', __VA_ARGS__, .lo = 0, .hi = (n) - 1)
 
+#define GATHER(op_name, formula_)                                                                                   \
+    .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 2, .max_in = 2, .flags = TG_OP_CAN_FAIL, \
+    .attr_size = sizeof(index_attr), .fields = index_fields, .infer = op_name##_infer, .vjp = gather_vjp,           \
+    .kernel = gather_kernel, .ref = gather_ref, .flops = no_flops
+
 const tg_op tg__op_gather = {
-    .name = "gather",
-    .formula = "y[..., i..., ...] = x[..., index[i...], ...]",
-    .source = "elementary",
-    .min_in = 2,
-    .max_in = 2,
-    .flags = TG_OP_CAN_FAIL,
-    .attr_size = sizeof(index_attr),
-    .fields = index_fields,
-    .infer = gather_infer,
-    .vjp = gather_vjp,
-    .kernel = gather_kernel,
-    .ref = gather_ref,
-    .flops = no_flops,
+    GATHER(gather, "y[..., i..., ...] = x[..., index[i...], ...]"),
     SAMPLES(SAMPLE("rows", INPUTS(IN('f', (4, 3)), BELOW(4, (7))), AXIS(0, 0)),
             SAMPLE("columns", INPUTS(IN('f', (3, 5)), BELOW32(5, (2))), AXIS(1, 0)),
             SAMPLE("the middle", INPUTS(IN('f', (2, 4, 3)), BELOW(4, (5))), AXIS(1, 0)),
@@ -139,6 +140,69 @@ TG_API(tg_tensor, tg_gather, (tg_tensor x, int64_t axis, tg_tensor index), (x, a
     int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
     index_attr attr = {normal < 0 ? axis : normal, 0};
     return tg_apply_at(site, NULL, &tg__op_gather, &attr, (tg_tensor[]){x, index}, 2);
+}
+
+/* ------------------------------------------------------------------ index_select, embedding: gathers of other names */
+
+static tg_status index_select_infer(tg_infer *f) {
+    if (f->in_shape[1]->rank != 1) return tg_infer_fail(f, TG_ESHAPE, "the index has rank %d, not 1", f->in_shape[1]->rank);
+    return gather_infer(f);
+}
+
+const tg_op tg__op_index_select = {
+    GATHER(index_select, "y[..., i, ...] = x[..., index[i], ...]"),
+    SAMPLES(SAMPLE("rows", INPUTS(IN('f', (4, 3)), BELOW(4, (7))), AXIS(0, 0)),
+            SAMPLE("columns", INPUTS(IN('f', (3, 5)), BELOW32(5, (2))), AXIS(1, 0)),
+            SAMPLE("no index", INPUTS(IN('f', (4, 3)), BELOW(4, (0))), AXIS(0, 0))),
+    BADS(BAD("an index matrix", TG_ESHAPE, "the index has rank 2, not 1", INPUTS(IN('f', (4, 3)), BELOW(4, (2, 2))),
+             AXIS(0, 0)),
+         BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (4, 3)), IN('f', (2))), AXIS(0, 0)),
+         BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (4, 3)), BELOW(3, (2))), AXIS(2, 0)),
+         BAD("past the end", TG_EINDEX, "index 4 at position 0 is not in [0, 4)",
+             INPUTS(IN('f', (4, 3)), IN('i', (2), .lo = 4, .hi = 4)), AXIS(0, 0)),
+         BAD("negative", TG_EINDEX, "index -1", INPUTS(IN('f', (4, 3)), IN('j', (2), .lo = -1, .hi = -1)), AXIS(0, 0))),
+};
+
+/*| tg_index_select: takes slices along an axis by their numbers: tg_gather of a vector of numbers.
+ *    y[..., i, ...] = x[..., index[i], ...]
+ *  Shapes:   x (..., n, ...), index (m) -> y (..., m, ...)
+ *  Dtypes:   x every dtype; index i64 or i32
+ *  Gradient: dx = sum of g over the places where a slice was taken to, in their order
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if index has not rank 1; TG_EDTYPE if it is not i64 or i32; when
+ *            run, TG_EINDEX if an index is not in [0, n)
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_index_select, (tg_tensor x, int64_t axis, tg_tensor index), (x, axis, index)) {
+    int normal = tg_infer_axis(axis, tg_shape_of(x).rank);
+    index_attr attr = {normal < 0 ? axis : normal, 0};
+    return tg_apply_at(site, NULL, &tg__op_index_select, &attr, (tg_tensor[]){x, index}, 2);
+}
+
+static tg_status embedding_infer(tg_infer *f) { return gather_infer(f); }
+
+const tg_op tg__op_embedding = {
+    GATHER(embedding, "y[i..., ...] = weight[index[i...], ...]"),
+    SAMPLES(SAMPLE("a sentence", INPUTS(IN('f', (5, 3)), BELOW(5, (4))), AXIS(0, 0)),
+            SAMPLE("sentences", INPUTS(IN('f', (5, 3)), BELOW32(5, (2, 4))), AXIS(0, 0)),
+            SAMPLE("one word", INPUTS(IN('f', (5, 3)), BELOW(5, ())), AXIS(0, 0)),
+            SAMPLE("no word", INPUTS(IN('f', (5, 3)), BELOW(5, (0))), AXIS(0, 0))),
+    BADS(BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (5, 3)), IN('f', (2))), AXIS(0, 0)),
+         BAD("a number for the weight", TG_EARG, "rank 0", INPUTS(IN('f', ()), BELOW(5, (2))), AXIS(0, 0)),
+         BAD("rank too high", TG_ESHAPE, "rank 9", INPUTS(IN('f', (1, 1, 1, 1, 1)), BELOW(1, (1, 1, 1, 1, 1))), AXIS(0, 0)),
+         BAD("past the end", TG_EINDEX, "index 5 at position 0 is not in [0, 5)",
+             INPUTS(IN('f', (5, 3)), IN('i', (2), .lo = 5, .hi = 5)), AXIS(0, 0)),
+         BAD("negative", TG_EINDEX, "index -1", INPUTS(IN('f', (5, 3)), IN('j', (2), .lo = -1, .hi = -1)), AXIS(0, 0))),
+};
+
+/*| tg_embedding: the rows of a weight that belong to words: tg_gather along axis 0. A word outside of the table is an error.
+ *    y[i..., ...] = weight[index[i...], ...]
+ *  Shapes:   weight (words, ...), index (any) -> y (index's shape, ...)
+ *  Dtypes:   weight every dtype; index i64 or i32
+ *  Gradient: dweight = sum of g over the places of each word, in their order
+ *  Errors:   TG_EDTYPE if index is not i64 or i32; TG_EARG if weight has rank 0; when run, TG_EINDEX if an index is not in
+ *            [0, words)
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_embedding, (tg_tensor weight, tg_tensor index), (weight, index)) {
+    return tg_apply_at(site, NULL, &tg__op_embedding, &(index_attr){0, 0}, (tg_tensor[]){weight, index}, 2);
 }
 
 /* ------------------------------------------------------------------ gather_grad: (g, index) -> the cotangent of gather's x */

@@ -72,6 +72,7 @@ extern const tg_op tg__op_div;
 extern const tg_op tg__op_dot;
 extern const tg_op tg__op_eigh;
 extern const tg_op tg__op_elu;
+extern const tg_op tg__op_embedding;
 extern const tg_op tg__op_eq;
 extern const tg_op tg__op_erf;
 extern const tg_op tg__op_erfc;
@@ -105,6 +106,8 @@ extern const tg_op tg__op_hinge;
 extern const tg_op tg__op_huber;
 extern const tg_op tg__op_hypot;
 extern const tg_op tg__op_identity;
+extern const tg_op tg__op_index_select;
+extern const tg_op tg__op_interpolate;
 extern const tg_op tg__op_inverse;
 extern const tg_op tg__op_isfinite;
 extern const tg_op tg__op_isinf;
@@ -125,6 +128,8 @@ extern const tg_op tg__op_logcumsumexp;
 extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
 extern const tg_op tg__op_mae;
+extern const tg_op tg__op_masked_fill;
+extern const tg_op tg__op_masked_select_max;
 extern const tg_op tg__op_matmul;
 extern const tg_op tg__op_matrix_norm;
 extern const tg_op tg__op_max;
@@ -141,6 +146,7 @@ extern const tg_op tg__op_mul;
 extern const tg_op tg__op_ne;
 extern const tg_op tg__op_neg;
 extern const tg_op tg__op_nll;
+extern const tg_op tg__op_nonzero;
 extern const tg_op tg__op_norm;
 extern const tg_op tg__op_normal;
 extern const tg_op tg__op_normal_cdf;
@@ -151,6 +157,8 @@ extern const tg_op tg__op_outer;
 extern const tg_op tg__op_pad;
 extern const tg_op tg__op_permute;
 extern const tg_op tg__op_pick;
+extern const tg_op tg__op_pixel_shuffle;
+extern const tg_op tg__op_pixel_unshuffle;
 extern const tg_op tg__op_poisson_nll;
 extern const tg_op tg__op_polygamma;
 extern const tg_op tg__op_pow;
@@ -206,6 +214,8 @@ extern const tg_op tg__op_triu;
 extern const tg_op tg__op_trunc;
 extern const tg_op tg__op_unfold;
 extern const tg_op tg__op_uniform;
+extern const tg_op tg__op_unique_inverse;
+extern const tg_op tg__op_unique_max;
 extern const tg_op tg__op_unsqueeze;
 extern const tg_op tg__op_var;
 extern const tg_op tg__op_where;
@@ -282,6 +292,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_dot,
     &tg__op_eigh,
     &tg__op_elu,
+    &tg__op_embedding,
     &tg__op_eq,
     &tg__op_erf,
     &tg__op_erfc,
@@ -315,6 +326,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_huber,
     &tg__op_hypot,
     &tg__op_identity,
+    &tg__op_index_select,
+    &tg__op_interpolate,
     &tg__op_inverse,
     &tg__op_isfinite,
     &tg__op_isinf,
@@ -335,6 +348,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_logsumexp,
     &tg__op_lt,
     &tg__op_mae,
+    &tg__op_masked_fill,
+    &tg__op_masked_select_max,
     &tg__op_matmul,
     &tg__op_matrix_norm,
     &tg__op_max,
@@ -351,6 +366,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_ne,
     &tg__op_neg,
     &tg__op_nll,
+    &tg__op_nonzero,
     &tg__op_norm,
     &tg__op_normal,
     &tg__op_normal_cdf,
@@ -361,6 +377,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_pad,
     &tg__op_permute,
     &tg__op_pick,
+    &tg__op_pixel_shuffle,
+    &tg__op_pixel_unshuffle,
     &tg__op_poisson_nll,
     &tg__op_polygamma,
     &tg__op_pow,
@@ -416,6 +434,8 @@ const tg_op *const tg__op_list[] = {
     &tg__op_trunc,
     &tg__op_unfold,
     &tg__op_uniform,
+    &tg__op_unique_inverse,
+    &tg__op_unique_max,
     &tg__op_unsqueeze,
     &tg__op_var,
     &tg__op_where,

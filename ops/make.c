@@ -130,3 +130,26 @@ TG_API(tg_tensor, tg_arange, (tg_tape *t, int64_t n, tg_dtype dtype), (t, n, dty
     arange_attr attr = {n, dtype};
     return tg_apply_at(site, t, &tg__op_arange, &attr, NULL, 0);
 }
+
+/*| tg_linspace: n numbers from start to stop, equally far apart; both ends are exact. Start and stop are data: new ones make no
+ *  new plan.
+ *    y[i] = start + i (stop - start) / (n - 1)
+ *  Shapes:   y (n); n = 1 is start alone
+ *  Dtypes:   f32, f64; computed in f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if n < 0; TG_EDTYPE for another dtype
+ *  Source:   elementary */
+TG_API(tg_tensor, tg_linspace, (tg_tape *t, double start, double stop, int64_t n, tg_dtype dtype), (t, start, stop, n, dtype)) {
+    if (!t) return tg__lost(site);
+    if (t->base.error.status) return tg__poison(t);
+    if (!tg_dtype_is_float(dtype)) tg__fail(t, TG_EDTYPE, "linspace", site, t->scope, "the dtype must be f32 or f64");
+    else if (n < 0) tg__fail(t, TG_EARG, "linspace", site, t->scope, "%lld numbers", (long long)n);
+    if (t->base.error.status) return tg__poison(t);
+    double step = n > 1 ? (stop - start) / (double)(n - 1) : 0;
+    tg_tensor i = tg_arange_at(site, t, n, TG_F64), back = tg_sub_at(site, tg_scalar_at(site, t, (double)(n - 1), TG_F64), i);
+    tg_tensor by = tg_scalar_at(site, t, step, TG_F64);
+    tg_tensor up = tg_add_at(site, tg_scalar_at(site, t, start, TG_F64), tg_mul_at(site, i, by));
+    tg_tensor down = tg_sub_at(site, tg_scalar_at(site, t, stop, TG_F64), tg_mul_at(site, back, by));
+    tg_tensor y = n > 1 ? tg_where_at(site, tg_lt_at(site, i, back), up, down) : up;
+    return tg_cast_at(site, y, dtype);
+}

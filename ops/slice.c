@@ -169,14 +169,8 @@ tg_tensor tg__slice_region(tg_tensor x, const tg_shape *size, const tg__region *
     return tg_apply_at(NULL, NULL, &tg__op_slice, &attr, &x, 1);
 }
 
-/*| tg_split: cuts an axis in n equal parts and fills outs[0..n) with them. They are slices: no memory is used.
- *    outs[i] = x[..., i size / n .. (i + 1) size / n, ...]
- *  Shapes:   x (..., size, ...) -> each (..., size / n, ...)
- *  Dtypes:   every dtype
- *  Gradient: dx = the cotangents of the parts side by side
- *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL; TG_ESHAPE if n does not divide the size
- *  Source:   elementary */
-TG_API(tg_status, tg_split, (tg_tensor x, int64_t axis, int n, tg_tensor *outs), (x, axis, n, outs)) {
+/* Parts of an axis, side by side; what is left over goes to the first ones. */
+static tg_status cut(const char *site, const char *op, tg_tensor x, int64_t axis, int n, bool equal, tg_tensor *outs) {
     tg_shape s = tg_shape_of(x);
     tg_tape *t = tg_tape_of(x);
     int at = tg_infer_axis(axis, s.rank);
@@ -188,12 +182,39 @@ TG_API(tg_status, tg_split, (tg_tensor x, int64_t axis, int n, tg_tensor *outs),
         return tg_error(t);
     }
     if (at < 0 || n < 1 || !outs)
-        return tg__fail(t, TG_EARG, "split", site, t->scope, "axis %lld of rank %d in %d parts%s", (long long)axis, s.rank, n,
+        return tg__fail(t, TG_EARG, op, site, t->scope, "axis %lld of rank %d in %d parts%s", (long long)axis, s.rank, n,
                         outs ? "" : ", outs is NULL");
-    if (s.dims[at] % n)
-        return tg__fail(t, TG_ESHAPE, "split", site, t->scope, "axis %d of size %lld is not cut in %d equal parts", at,
+    if (equal && s.dims[at] % n)
+        return tg__fail(t, TG_ESHAPE, op, site, t->scope, "axis %d of size %lld is not cut in %d equal parts", at,
                         (long long)s.dims[at], n);
-    int64_t size = s.dims[at] / n;
-    for (int i = 0; i < n; i++) outs[i] = tg_slice_at(site, x, at, i * size, (i + 1) * size, 1);
+    int64_t each = s.dims[at] / n, more = s.dims[at] % n, from = 0;
+    for (int i = 0; i < n; i++) {
+        int64_t to = from + each + (i < more);
+        outs[i] = tg_slice_at(site, x, at, from, to, 1);
+        from = to;
+    }
     return tg_error(t);
+}
+
+/*| tg_split: cuts an axis in n equal parts and fills outs[0..n) with them. They are slices: no memory is used.
+ *    outs[i] = x[..., i size / n .. (i + 1) size / n, ...]
+ *  Shapes:   x (..., size, ...) -> each (..., size / n, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the cotangents of the parts side by side
+ *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL; TG_ESHAPE if n does not divide the size
+ *  Source:   elementary */
+TG_API(tg_status, tg_split, (tg_tensor x, int64_t axis, int n, tg_tensor *outs), (x, axis, n, outs)) {
+    return cut(site, "split", x, axis, n, true, outs);
+}
+
+/*| tg_chunk: cuts an axis in n parts as equal as they can be and fills outs[0..n) with them: the first size mod n parts have
+ *  one element more. They are slices: no memory is used.
+ *    outs[i] = part i of x
+ *  Shapes:   x (..., size, ...) -> each (..., size / n rounded up or down, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the cotangents of the parts side by side
+ *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL
+ *  Source:   elementary */
+TG_API(tg_status, tg_chunk, (tg_tensor x, int64_t axis, int n, tg_tensor *outs), (x, axis, n, outs)) {
+    return cut(site, "chunk", x, axis, n, false, outs);
 }

@@ -849,6 +849,92 @@ TG_SITED(tg_tensor, tg_triu, tg_tensor x, int64_t offset);
 TG_SITED(tg_tensor, tg_eye, tg_tape *t, int64_t rows, int64_t columns, tg_dtype dtype);
 #define tg_eye(...) tg_eye_at(TG_HERE, __VA_ARGS__)
 
+/* tg_masked_fill: x with a number where the mask is true. The number is data: a new one makes no new plan.
+ *    y = value where mask, else x
+ *  Shapes:   x (any), mask broadcasts to x -> y as x
+ *  Dtypes:   x every dtype; mask bool
+ *  Gradient: dx = g where the mask is false, else 0
+ *  Errors:   TG_EDTYPE if the mask is not bool; TG_ESHAPE if it does not broadcast to x
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_masked_fill, tg_tensor x, tg_tensor mask, double value);
+#define tg_masked_fill(...) tg_masked_fill_at(TG_HERE, __VA_ARGS__)
+
+/* tg_nonzero_max: where x is not 0, or true, in row-major order: max rows, the rest filled with -1. Nothing runs: the shape
+ *  does not depend on values. count, if not NULL, receives a tensor: how many there are, which may be more than max.
+ *    y[k] = place of the k-th element of x that is not 0, -1 after the last
+ *  Shapes:   x (any) -> y (max, rank of x), count ()
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if max < 0
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_nonzero_max, tg_tensor x, int64_t max, tg_tensor *count);
+#define tg_nonzero_max(...) tg_nonzero_max_at(TG_HERE, __VA_ARGS__)
+
+/* tg_nonzero: where x is not 0, or true, in row-major order. The shape depends on values, so x runs at once.
+ *    y[k] = place of the k-th element of x that is not 0
+ *  Shapes:   x (any) -> y (number of such elements, rank of x)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   those of running x
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_nonzero, tg_tensor x);
+#define tg_nonzero(...) tg_nonzero_at(TG_HERE, __VA_ARGS__)
+
+/* tg_masked_select_max: the elements of x where the mask is true, in row-major order: max of them; missing ones are `fill`.
+ *  Nothing runs: the shape does not depend on values. How many there are: tg_sum(tg_cast(mask, TG_I64), ...).
+ *    y[k] = the k-th element of x where mask is true, fill after the last
+ *  Shapes:   x and mask broadcast -> y (max)
+ *  Dtypes:   x every dtype; mask bool
+ *  Gradient: dx = g at the elements that were selected, else 0
+ *  Errors:   TG_EDTYPE if the mask is not bool; TG_ESHAPE if the shapes do not broadcast; TG_EARG if max < 0
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_masked_select_max, tg_tensor x, tg_tensor mask, int64_t max, double fill);
+#define tg_masked_select_max(...) tg_masked_select_max_at(TG_HERE, __VA_ARGS__)
+
+/* tg_masked_select: the elements of x where the mask is true, in row-major order. The shape depends on values, so the mask
+ *  runs at once; x does not.
+ *    y[k] = the k-th element of x where mask is true
+ *  Shapes:   x and mask broadcast -> y (number of true elements)
+ *  Dtypes:   x every dtype; mask bool
+ *  Gradient: dx = g at the elements that were selected, else 0
+ *  Errors:   TG_EDTYPE if the mask is not bool; TG_ESHAPE if the shapes do not broadcast; those of running the mask
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_masked_select, tg_tensor x, tg_tensor mask);
+#define tg_masked_select(...) tg_masked_select_at(TG_HERE, __VA_ARGS__)
+
+/* tg_unique_max: the different elements of x from the smallest to the largest: max of them; missing ones are `fill`. Nothing
+ *  runs: the shape does not depend on values. -0 equals 0; each NaN counts as an element of its own, at the end.
+ *    y = the different elements of x in order, fill after the last
+ *  Shapes:   x (any) -> y (max)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the first of equal elements, 0 at the others
+ *  Errors:   TG_EARG if max < 0
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_unique_max, tg_tensor x, int64_t max, double fill);
+#define tg_unique_max(...) tg_unique_max_at(TG_HERE, __VA_ARGS__)
+
+/* tg_unique: the different elements of x from the smallest to the largest. The shape depends on values, so x runs at once.
+ *  -0 equals 0; each NaN counts as an element of its own, at the end.
+ *    y = the different elements of x in order
+ *  Shapes:   x (any) -> y (number of different elements)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = g at the first of equal elements, 0 at the others
+ *  Errors:   those of running x
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_unique, tg_tensor x);
+#define tg_unique(...) tg_unique_at(TG_HERE, __VA_ARGS__)
+
+/* tg_unique_inverse: for each element of x its position in tg_unique(x). How often each one stands in x:
+ *  tg_scatter_add(zeros, 0, y, ones) of the flattened y.
+ *    y = which of the different elements each element of x is
+ *  Shapes:   x (any) -> y (the same)
+ *  Dtypes:   every dtype -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_ESTALE and TG_EARG for a bad handle
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_unique_inverse, tg_tensor x);
+#define tg_unique_inverse(...) tg_unique_inverse_at(TG_HERE, __VA_ARGS__)
+
 /* tg_einsum: sums of products in index notation: a term of letters for each operand, one letter per axis, commas between them,
  *  then -> and the letters of the result. Indices that the result does not have are summed over. An index twice in one term
  *  takes the diagonal. An ellipsis stands for axes that are not named; they broadcast. Without -> the result has the axes under
@@ -1135,6 +1221,28 @@ TG_SITED(tg_tensor, tg_polygamma, tg_tensor x, int n);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_gather, tg_tensor x, int64_t axis, tg_tensor index);
 #define tg_gather(...) tg_gather_at(TG_HERE, __VA_ARGS__)
+
+/* tg_index_select: takes slices along an axis by their numbers: tg_gather of a vector of numbers.
+ *    y[..., i, ...] = x[..., index[i], ...]
+ *  Shapes:   x (..., n, ...), index (m) -> y (..., m, ...)
+ *  Dtypes:   x every dtype; index i64 or i32
+ *  Gradient: dx = sum of g over the places where a slice was taken to, in their order
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if index has not rank 1; TG_EDTYPE if it is not i64 or i32; when
+ *            run, TG_EINDEX if an index is not in [0, n)
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_index_select, tg_tensor x, int64_t axis, tg_tensor index);
+#define tg_index_select(...) tg_index_select_at(TG_HERE, __VA_ARGS__)
+
+/* tg_embedding: the rows of a weight that belong to words: tg_gather along axis 0. A word outside of the table is an error.
+ *    y[i..., ...] = weight[index[i...], ...]
+ *  Shapes:   weight (words, ...), index (any) -> y (index's shape, ...)
+ *  Dtypes:   weight every dtype; index i64 or i32
+ *  Gradient: dweight = sum of g over the places of each word, in their order
+ *  Errors:   TG_EDTYPE if index is not i64 or i32; TG_EARG if weight has rank 0; when run, TG_EINDEX if an index is not in
+ *            [0, words)
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_embedding, tg_tensor weight, tg_tensor index);
+#define tg_embedding(...) tg_embedding_at(TG_HERE, __VA_ARGS__)
 
 /* tg_one_hot: rows with a single one, at the place that index says; all zeros where index is not in [0, n).
  *    y[..., c] = 1 where index = c, else 0
@@ -1427,6 +1535,17 @@ TG_SITED(tg_tensor, tg_full, tg_tape *t, tg_shape shape, double value, tg_dtype 
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_arange, tg_tape *t, int64_t n, tg_dtype dtype);
 #define tg_arange(...) tg_arange_at(TG_HERE, __VA_ARGS__)
+
+/* tg_linspace: n numbers from start to stop, equally far apart; both ends are exact. Start and stop are data: new ones make no
+ *  new plan.
+ *    y[i] = start + i (stop - start) / (n - 1)
+ *  Shapes:   y (n); n = 1 is start alone
+ *  Dtypes:   f32, f64; computed in f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if n < 0; TG_EDTYPE for another dtype
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_linspace, tg_tape *t, double start, double stop, int64_t n, tg_dtype dtype);
+#define tg_linspace(...) tg_linspace_at(TG_HERE, __VA_ARGS__)
 
 /* tg_matmul: the product of matrices, of batches of them, and of vectors.
  *    y[..., i, j] = sum over k of a[..., i, k] b[..., k, j]
@@ -1722,6 +1841,39 @@ TG_SITED(tg_tensor, tg_argmax, tg_tensor x, int64_t axis);
 TG_SITED(tg_tensor, tg_argmin, tg_tensor x, int64_t axis);
 #define tg_argmin(...) tg_argmin_at(TG_HERE, __VA_ARGS__)
 
+/* tg_pixel_shuffle: groups of r^2 channels become images r times as high and as wide.
+ *    y[..., c, r h + i, r w + j] = x[..., c r^2 + i r + j, h, w]
+ *  Shapes:   x (..., C r^2, H, W) -> y (..., C, r H, r W)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = tg_pixel_unshuffle of g
+ *  Errors:   TG_ESHAPE if the rank is less than 3 or r^2 does not divide the channels; TG_EARG if r < 1
+ *  Source:   Shi et al. 2016, Real-time single image and video super-resolution, arXiv:1609.05158, eq. 4 */
+TG_SITED(tg_tensor, tg_pixel_shuffle, tg_tensor x, int64_t r);
+#define tg_pixel_shuffle(...) tg_pixel_shuffle_at(TG_HERE, __VA_ARGS__)
+
+/* tg_pixel_unshuffle: squares of r^2 pixels become channels: the inverse of tg_pixel_shuffle.
+ *    y[..., c r^2 + i r + j, h, w] = x[..., c, r h + i, r w + j]
+ *  Shapes:   x (..., C, r H, r W) -> y (..., C r^2, H, W)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = tg_pixel_shuffle of g
+ *  Errors:   TG_ESHAPE if the rank is less than 3 or r does not divide height and width; TG_EARG if r < 1
+ *  Source:   Shi et al. 2016, Real-time single image and video super-resolution, arXiv:1609.05158, eq. 4 */
+TG_SITED(tg_tensor, tg_pixel_unshuffle, tg_tensor x, int64_t r);
+#define tg_pixel_unshuffle(...) tg_pixel_unshuffle_at(TG_HERE, __VA_ARGS__)
+
+/* tg_interpolate: the last axes, as many as size has, at other sizes. Elements stand in the middle of equal cells; with
+ *  corners the first and the last one stay at the ends instead. TG_NEAREST takes element i n / m, rounded down, exactly.
+ *  TG_LINEAR is linear along each axis (bilinear along two); beyond the middle of the outermost cells it is constant.
+ *    y[i] = x at place (i + 1/2) n / m - 1/2 along each of the last axes; i (n - 1) / (m - 1) with corners
+ *  Shapes:   x (..., n_1, n_2, ...), size (m_1, m_2, ...) -> y (..., m_1, m_2, ...)
+ *  Dtypes:   f32, f64; for TG_NEAREST every dtype
+ *  Gradient: dx = sum of g over the places that an element counts for, by its weights
+ *  Errors:   TG_ESHAPE if there are no sizes, or more than axes, or one is negative or of nothing; TG_EARG if there is no such
+ *            mode or TG_NEAREST has corners; TG_EDTYPE for another dtype
+ *  Source:   elementary */
+TG_SITED(tg_tensor, tg_interpolate, tg_tensor x, tg_shape size, tg_interpolation mode, bool corners);
+#define tg_interpolate(...) tg_interpolate_at(TG_HERE, __VA_ARGS__)
+
 /* tg_floor: the largest whole number that is not above x.
  *    y = floor(x)
  *  Shapes:   x (any) -> y (the same)
@@ -1945,6 +2097,17 @@ TG_SITED(tg_tensor, tg_slice_box, tg_tensor x, const int64_t *from, const int64_
  *  Source:   elementary */
 TG_SITED(tg_status, tg_split, tg_tensor x, int64_t axis, int n, tg_tensor *outs);
 #define tg_split(...) tg_split_at(TG_HERE, __VA_ARGS__)
+
+/* tg_chunk: cuts an axis in n parts as equal as they can be and fills outs[0..n) with them: the first size mod n parts have
+ *  one element more. They are slices: no memory is used.
+ *    outs[i] = part i of x
+ *  Shapes:   x (..., size, ...) -> each (..., size / n rounded up or down, ...)
+ *  Dtypes:   every dtype
+ *  Gradient: dx = the cotangents of the parts side by side
+ *  Errors:   TG_EARG if the axis is out of range, n < 1 or outs is NULL
+ *  Source:   elementary */
+TG_SITED(tg_status, tg_chunk, tg_tensor x, int64_t axis, int n, tg_tensor *outs);
+#define tg_chunk(...) tg_chunk_at(TG_HERE, __VA_ARGS__)
 
 /* tg_softmax: probabilities from logits along an axis; no overflow.
  *    y = e^x / (sum of e^x over the axis)
