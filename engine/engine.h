@@ -106,6 +106,11 @@ typedef struct tg__interned { /* an open hash of fixed-address records */
     uint64_t *hashes;
 } tg__interned;
 
+typedef struct tg__shape_pair { /* numbers of two shapes and of what they broadcast to */
+    uint32_t a, b, together;
+} tg__shape_pair;
+#define TG__SHAPE_PAIRS 64
+
 typedef struct tg__scope {
     uint32_t parent;
     char *path;       /* "enc.0.attn" */
@@ -143,6 +148,7 @@ struct tg_tape {
     uint32_t next_held; /* smallest held id >= n, where recording must jump; TG__NONE if none */
     uint32_t *spill, n_spill, spill_cap;
     tg__interned shapes, attrs;
+    tg__shape_pair pairs[TG__SHAPE_PAIRS]; /* seen lately: a == b where there is none */
     tg__arena meta; /* shape and attribute records */
     tg__scope *scopes;
     uint32_t n_scopes, scopes_cap, scope;

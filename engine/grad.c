@@ -4,6 +4,8 @@
  * cotangent is the sum of the parts that its readers gave; then its rule records the parts of its inputs. */
 #include "planner.h"
 
+#define FEW 8 /* inputs, parts, tensors: so many need no memory of their own */
+
 struct tg_vjp_state {
     tg_tape *t;
     tg__grad_level *level;
@@ -222,14 +224,14 @@ static tg_status merge_sums(tg_tape *t, part_list *p) {
 }
 
 static tg_tensor sum_wholes(tg_tape *t, const part_list *p, uint32_t id) {
-    tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
+    tg_tensor few[FEW], *parts = p->n <= FEW ? few : tg__alloc(p->n * sizeof *parts);
     if (!parts) {
         tg__fail_nomem(t, "add_n", NULL);
-        return sum;
+        return tg__poison(t);
     }
     for (uint32_t i = 0; i < p->n; i++) parts[i] = tg__handle(t, p->ids[i]);
-    sum = tg__add_n(t, t->nodes[id].site, parts, (int)p->n);
-    tg__free(parts);
+    tg_tensor sum = tg__add_n(t, t->nodes[id].site, parts, (int)p->n);
+    if (parts != few) tg__free(parts);
     return sum;
 }
 
@@ -260,10 +262,10 @@ static tg_tensor sum_parts(tg_tape *t, tg__grad_level *l, part_list *p, uint32_t
     return p->wholes ? sum_wholes(t, p, id) : sum_regions(t, l, p, id);
 }
 
-static bool list_parts(const tg__grad_level *l, uint32_t last, part_list *list) {
+static bool list_parts(const tg__grad_level *l, uint32_t last, part_list *list, uint32_t *few) {
     uint32_t n = 1;
     for (uint32_t p = l->parts[last].next; p != last; p = l->parts[p].next) n++;
-    list->ids = tg__alloc(2 * (size_t)n * sizeof(uint32_t));
+    list->ids = n <= FEW ? few : tg__alloc(2 * (size_t)n * sizeof *few);
     if (!list->ids) return false;
     list->regions = list->ids + n;
     list->wholes = true;
@@ -277,13 +279,13 @@ static bool list_parts(const tg__grad_level *l, uint32_t last, part_list *list) 
 
 /* Makes the sum of the parts the cotangent of the node. */
 static void sum_cotangent(tg_tape *t, tg__grad_level *l, uint32_t id) {
+    uint32_t sum = 0, few[2 * FEW];
     part_list list = {0};
-    uint32_t sum = 0;
-    if (list_parts(l, l->slots[id].parts, &list))
+    if (list_parts(l, l->slots[id].parts, &list, few))
         sum = sum_parts(t, l, &list, id).id;
     else
         tg__fail_nomem(t, "accumulate", NULL);
-    tg__free(list.ids);
+    if (list.ids != few) tg__free(list.ids);
     l->slots[id].cotangent = sum;
     l->slots[id].parts = TG__NONE;
 }
@@ -423,8 +425,6 @@ static void vjp_by_definition(tg_tape *t, tg_vjp_args *v) {
     }
 }
 
-#define FEW 8
-
 static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *v, uint64_t needs) {
     const tg_op *op = t->nodes[id].op;
     struct tg_vjp_state state = {t, l, id, needs};
@@ -543,7 +543,7 @@ typedef enum missing { MISSING_FAILS, MISSING_IS_ZERO, MISSING_IS_NONE } missing
 typedef struct request {
     tg_tape *t;
     const char *site;
-    uint32_t *xs, *gs;
+    uint32_t *xs, *gs, few[2 * FEW];
     int n;
     missing missing;
 } request;
@@ -617,16 +617,21 @@ static tg_status run_request(request *q, const roots *r, tg_tensor *out) {
 }
 
 static bool request_start(request *q, const char *site, tg_tape *t, int n) {
-    *q = (request){.t = t, .site = site, .n = n};
-    q->xs = tg__alloc((size_t)(n > 0 ? n : 1) * sizeof *q->xs);
-    q->gs = tg__calloc((size_t)(n > 0 ? n : 1), sizeof *q->gs);
-    if (!q->xs || !q->gs) tg__fail_nomem(t, "grad", site);
-    return q->xs && q->gs;
+    q->t = t;
+    q->site = site;
+    q->n = n;
+    q->xs = n <= FEW ? q->few : tg__alloc(2 * (size_t)n * sizeof *q->xs);
+    if (!q->xs) {
+        tg__fail_nomem(t, "grad", site);
+        return false;
+    }
+    q->gs = q->xs + n;
+    for (int i = 0; i < n; i++) q->gs[i] = 0;
+    return true;
 }
 
 static void request_end(request *q) {
-    tg__free(q->xs);
-    tg__free(q->gs);
+    if (q->xs != q->few) tg__free(q->xs);
 }
 
 static void poison_all(tg_tape *t, tg_tensor *gs, int n) {

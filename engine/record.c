@@ -185,17 +185,21 @@ static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int
     return !want;
 }
 
+static void report_clash(tg_tape *t, const tg_op *op, const uint32_t *in, int n, int axis, const char *site) {
+    char text[3 * 160] = "", one[160];
+    for (int j = 0; j < n; j++) {
+        strcat(text, j ? " and " : "");
+        strcat(text, tg__shape_text(&tg__node_shape(t, in[j])->shape, one, sizeof one));
+    }
+    tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "shapes %s do not broadcast: axis %d clashes", text, axis);
+}
+
 static uint32_t broadcast_shapes(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
     tg_shape s = tg__node_shape(t, in[0])->shape;
-    char text[3 * 160] = "", one[160];
     for (int i = 1; i < n; i++) {
         int bad = 0;
         if (tg_broadcast(&s, &tg__node_shape(t, in[i])->shape, &s, &bad)) continue;
-        for (int j = 0; j < n; j++) {
-            strcat(text, j ? " and " : "");
-            strcat(text, tg__shape_text(&tg__node_shape(t, in[j])->shape, one, sizeof one));
-        }
-        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "shapes %s do not broadcast: axis %d clashes", text, bad);
+        report_clash(t, op, in, n, bad, site);
         return TG__NONE;
     }
     char why[220];
@@ -208,6 +212,10 @@ static uint32_t broadcast_shapes(tg_tape *t, const tg_op *op, const uint32_t *in
     return shape;
 }
 
+static inline tg__shape_pair *pair_of(tg_tape *t, uint32_t a, uint32_t b) {
+    return &t->pairs[(a * 31 + b) % TG__SHAPE_PAIRS];
+}
+
 static tg_tensor apply_checked(const char *site, const tg_op *op, const tg_tensor *in, int n) {
     tg_tape *t = tg__tape_from(NULL, in, n);
     if (!t) return tg__lost(site);
@@ -215,29 +223,32 @@ static tg_tensor apply_checked(const char *site, const tg_op *op, const tg_tenso
     uint32_t ids[TG_MICRO_INPUTS] = {0};
     for (int i = 0; i < n; i++)
         if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
-    uint32_t shape = t->nodes[ids[0]].shape;
-    for (int i = 1; i < n; i++)
-        if (t->nodes[ids[i]].shape != shape) {
-            shape = broadcast_shapes(t, op, ids, n, site);
-            if (shape == TG__NONE) return tg__poison(t);
-            break;
-        }
+    uint32_t a = t->nodes[ids[0]].shape, b = t->nodes[ids[n - 1]].shape, shape = a;
+    bool equal = a == b && (n < 3 || t->nodes[ids[1]].shape == a);
+    if (!equal && (shape = broadcast_shapes(t, op, ids, n, site)) == TG__NONE) return tg__poison(t);
+    if (!equal && n == 2) *pair_of(t, a, b) = (tg__shape_pair){a, b, shape};
     if (!micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
     tg_dtype dtype = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[ids[n - 1]].dtype;
     return finish(t, tg__record(t, op, NULL, ids, (uint32_t)n, shape, dtype, site), op, site);
 }
 
-/* The common case, in which there is nothing to find out: values of this tape, of one shape and one dtype that the op has a
- * loop for. */
+/* The shape of a and b together, where it is known without a search; else TG__NONE. */
+static inline uint32_t known_shape(tg_tape *t, uint32_t a, uint32_t b) {
+    if (a == b) return a;
+    const tg__shape_pair *p = pair_of(t, a, b);
+    return p->a == a && p->b == b ? p->together : TG__NONE;
+}
+
+/* The common case, in which there is nothing to find out: values of this tape, of a dtype that the op has a loop for. */
 tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in, int n) {
     tg_tape *t = tg_tape_of(in[0]);
     const tg_tensor *second = &in[n == 2];
     if (n > 2 || !t || t->eager || t->base.error.status || !tg__is_live_on(t, in[0]) || !tg__is_live_on(t, *second))
         return apply_checked(site, op, in, n);
     const tg__node *a = &t->nodes[in[0].id], *b = &t->nodes[second->id];
-    uint32_t shape = a->shape;
+    uint32_t shape = known_shape(t, a->shape, b->shape);
     tg_dtype dtype = a->dtype;
-    if (shape != b->shape || dtype != b->dtype || op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN | TG_OP_BOOL_OUT) ||
+    if (shape == TG__NONE || dtype != b->dtype || op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN | TG_OP_BOOL_OUT) ||
         !tg__is_float(dtype) || !op->micro->fn[TG_ISA_ANY][dtype])
         return apply_checked(site, op, in, n);
     tg__node *node = next_node(t);
@@ -368,7 +379,7 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
             return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
         return apply_inline(c, outs);
     }
-    tg_infer f = {0};
+    tg_infer f;
     if (op->infer) {
         if (!infer(c, &f)) return t->base.error.status;
     } else if (op->micro && c->n <= TG_MICRO_INPUTS) {

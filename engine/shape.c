@@ -84,14 +84,15 @@ int tg_infer_axis(int64_t axis, int rank) {
     return (int)(axis < 0 ? axis + rank : axis);
 }
 
-/* Shapes are compared by rank and dimensions; unused dimensions are cleared first. */
+/* The rank and as many dimensions are what is compared. */
 uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s) {
     tg_shape clean;
-    memset(&clean, 0, sizeof clean);
+    size_t size = offsetof(tg_shape, dims) + (size_t)s->rank * sizeof *s->dims;
+    memset(&clean, 0, offsetof(tg_shape, dims));
     clean.rank = s->rank;
-    memcpy(clean.dims, s->dims, (size_t)s->rank * sizeof *s->dims);
+    for (int i = 0; i < s->rank; i++) clean.dims[i] = s->dims[i];
     uint32_t before = t->shapes.n;
-    uint32_t i = tg__intern(&t->shapes, &t->meta, &clean, sizeof clean, sizeof(tg__shape_info));
+    uint32_t i = tg__intern(&t->shapes, &t->meta, &clean, size, sizeof(tg__shape_info));
     if (i != TG__NONE && i == before) {
         tg__shape_info *info = t->shapes.items[i];
         tg__packed_strides(&info->shape, info->strides);
@@ -134,11 +135,11 @@ const void *tg__attr_intern(tg_tape *t, const tg_op *op, const void *attr, tg_st
         *status = TG_EARG;
         return NULL;
     }
-    memset(&key, 0, sizeof key);
+    size_t size = offsetof(attr_key, bytes) + op->attr_size;
+    memset(&key, 0, size);
     for (const tg_field *f = op->fields; f->name; f++)
         memcpy(key.bytes + f->offset, (const char *)attr + f->offset, field_size(f->type));
     key.op = op;
-    size_t size = offsetof(attr_key, bytes) + op->attr_size;
     uint32_t i = tg__intern(&t->attrs, &t->meta, &key, size, size);
     if (i == TG__NONE) {
         *status = TG_ENOMEM;
