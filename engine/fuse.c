@@ -14,12 +14,9 @@
 
 static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
 
-static int64_t numel_of(const tg__planner *p, uint32_t x) { return tg__shape_at(p->t, p->nodes[x].shape)->numel; }
+static int64_t numel_of(const tg__planner *p, uint32_t x) { return p->nodes[x].numel; }
 
-static bool is_constant(const tg__planner *p, uint32_t x) {
-    uint32_t src = p->nodes[x].src;
-    return src < p->live.n && p->nodes[src].kind == TG__L_LEAF && node_at(p, src)->op == &tg__leaf_const;
-}
+static bool is_constant(const tg__planner *p, uint32_t x) { return p->nodes[p->nodes[x].src].constant; }
 
 int64_t tg__lnode_strides(const tg__planner *p, uint32_t x, const tg_shape *to, int64_t *strides) {
     const tg__lnode *n = &p->nodes[x];
@@ -71,7 +68,8 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
     if (p->nodes[x].pack != TG__NONE) return p->nodes[x].pack;
     uint32_t copy = p->n_nodes++;
     tg__lnode *n = &p->nodes[copy], *of = &p->nodes[x];
-    *n = (tg__lnode){.same = copy,
+    *n = (tg__lnode){.numel = of->numel,
+                     .same = copy,
                      .src = copy,
                      .view = TG__NONE,
                      .pack = TG__NONE,
@@ -97,36 +95,41 @@ static bool lies_packed(const tg__planner *p, uint32_t x) {
 
 static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->t->local[id]].same; }
 
-static bool equal_nodes(const tg__planner *p, uint32_t a, uint32_t b) {
+/* The inputs of a node that is not wide. */
+typedef struct inputs {
+    uint32_t x[TG__INLINE_INPUTS];
+    uint32_t n;
+} inputs;
+
+static inline inputs inputs_of(const tg__planner *p, const tg__node *node) {
+    inputs in = {.n = node->op->source_fn ? 0 : node->n_in};
+    for (uint32_t i = 0; i < in.n; i++) in.x[i] = same_of(p, node->u.in[i]);
+    return in;
+}
+
+static bool equal_nodes(const tg__planner *p, uint32_t a, uint32_t b, const inputs *of_b) {
     const tg__node *x = node_at(p, a), *y = node_at(p, b);
-    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output)
+    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output ||
+        x->n_in != y->n_in)
         return false;
-    uint32_t n, m;
-    const uint32_t *in = tg__inputs(p->t, x, &n), *jn = tg__inputs(p->t, y, &m);
-    if (n != m) return false;
-    for (uint32_t i = 0; i < n; i++)
-        if (same_of(p, in[i]) != same_of(p, jn[i])) return false;
+    for (uint32_t i = 0; i < of_b->n; i++)
+        if (same_of(p, x->u.in[i]) != of_b->x[i]) return false;
     return true;
 }
 
-static uint64_t node_hash(const tg__planner *p, uint32_t local) {
-    const tg__node *x = node_at(p, local);
+static uint64_t node_hash(const tg__node *x, const inputs *in) {
     uint64_t h = (uint64_t)(uintptr_t)x->op ^ (uint64_t)(uintptr_t)x->attr * 31 ^ (uint64_t)x->shape << 40 ^ x->output;
-    uint32_t n;
-    const uint32_t *in = tg__inputs(p->t, x, &n);
-    for (uint32_t i = 0; i < n; i++) h = (h ^ same_of(p, in[i])) * 0x9e3779b97f4a7c15u;
+    for (uint32_t i = 0; i < in->n; i++) h = (h ^ in->x[i]) * 0x9e3779b97f4a7c15u;
     return h ^ h >> 29;
 }
 
 /* Nodes of several outputs are left alone: of two equal ones each might have another output that is needed. */
-static bool may_merge(const tg__node *n) {
-    return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->n_in != TG__WIDE && n->op->n_out <= 1;
-}
+static bool may_merge(const tg__node *n) { return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->op->n_out <= 1; }
 
-static uint32_t find_same(tg__planner *p, uint32_t local) {
-    uint32_t mask = p->table_cap - 1, at = (uint32_t)node_hash(p, local) & mask;
+static uint32_t find_same(tg__planner *p, uint32_t local, const inputs *in) {
+    uint32_t mask = p->table_cap - 1, at = (uint32_t)node_hash(node_at(p, local), in) & mask;
     for (; p->table[at] != TG__NONE; at = (at + 1) & mask)
-        if (equal_nodes(p, p->table[at], local)) return p->table[at];
+        if (equal_nodes(p, p->table[at], local, in)) return p->table[at];
     p->table[at] = local;
     return local;
 }
@@ -179,47 +182,58 @@ static bool fuse_view(tg__planner *p, uint32_t x, const tg__node *node) {
 
 /* ------------------------------------------------------------------ blocks */
 
-/* Whether elementwise node reading x gets it from a register of block g. */
-static bool in_register(const tg__planner *p, uint32_t x, uint32_t g, int64_t numel) {
-    const tg__lnode *n = &p->nodes[x];
-    uint32_t src = n->src;
-    return n->view == TG__NONE && p->nodes[src].group == g && p->nodes[src].kind == TG__L_MICRO && numel_of(p, src) == numel &&
-           numel_of(p, x) == numel;
+/* The block that has x in a register where an elementwise node of so many elements reads it; TG__NONE: it is read from memory. */
+static inline uint32_t home_of(const tg__planner *p, uint32_t x, int64_t numel) {
+    const tg__lnode *n = &p->nodes[x], *src = &p->nodes[n->src];
+    bool here = n->view == TG__NONE && src->kind == TG__L_MICRO && src->numel == numel && n->numel == numel;
+    return here ? src->group : TG__NONE;
 }
-
-/* A single element costs no memory traffic: it does not count among the streams. */
-static bool is_stream(const tg__planner *p, uint32_t x) { return numel_of(p, p->nodes[x].src) > 1; }
 
 static uint32_t most_streams(int64_t numel) { return numel > SMALL ? MAX_STREAMS : MAX_SMALL_STREAMS; }
 
-typedef struct inputs {
-    uint32_t x[TG_MICRO_INPUTS];
-    int n;
-} inputs;
+/* How an elementwise node gets its inputs. */
+typedef struct operands {
+    struct operand {
+        tg__lnode *src;
+        uint32_t home; /* as above */
+        bool streams;  /* a single element costs no memory traffic: it does not count among the streams */
+    } of[TG__INLINE_INPUTS];
+    uint32_t n;
+    int64_t numel;
+} operands;
 
-/* Whether all that the node needs exists before block g or in it. */
-static bool fits(const tg__planner *p, const inputs *in, uint32_t g, int64_t numel) {
-    const tg__group *b = &p->groups[g];
-    if (b->kind != TG__G_BLOCK || b->numel != numel || b->n_nodes >= MAX_MICRO_OPS) return false;
-    uint32_t more = 0;
-    for (int i = 0; i < in->n; i++) {
-        uint32_t m = maker(p, in->x[i]);
-        if (in_register(p, in->x[i], g, numel)) continue;
-        if (m != TG__NONE && m >= g) return false;
-        more += is_stream(p, in->x[i]) && p->nodes[p->nodes[in->x[i]].src].seen_in != g;
+static inline void look_up(const tg__planner *p, const inputs *in, int64_t numel, operands *o) {
+    o->n = in->n;
+    o->numel = numel;
+    for (uint32_t i = 0; i < in->n; i++) {
+        tg__lnode *src = &p->nodes[p->nodes[in->x[i]].src];
+        o->of[i] = (struct operand){src, home_of(p, in->x[i], numel), src->numel > 1};
     }
-    return b->n_streams + more <= most_streams(numel);
 }
 
-static uint32_t choose_block(const tg__planner *p, const inputs *in, int64_t numel) {
-    uint32_t best = TG__NONE;
-    for (int i = 0; i < in->n; i++) { /* the block that makes an input */
-        uint32_t g = maker(p, in->x[i]);
-        if (g != TG__NONE && later(g, best) && in_register(p, in->x[i], g, numel) && fits(p, in, g, numel)) best = g;
+/* Whether all that the node needs exists before block g or in it. */
+static bool fits(const tg__planner *p, const operands *o, uint32_t g) {
+    const tg__group *b = &p->groups[g];
+    if (b->kind != TG__G_BLOCK || b->numel != o->numel || b->n_nodes >= MAX_MICRO_OPS) return false;
+    uint32_t more = 0;
+    for (uint32_t i = 0; i < o->n; i++) {
+        if (o->of[i].home == g) continue;
+        uint32_t maker = o->of[i].src->group;
+        if (maker != TG__NONE && maker >= g) return false;
+        more += o->of[i].streams && o->of[i].src->seen_in != g;
     }
-    for (int i = 0; i < in->n && best == TG__NONE; i++) { /* one that reads an input */
-        uint32_t g = p->nodes[p->nodes[in->x[i]].src].seen_in;
-        if (g != TG__NONE && numel_of(p, in->x[i]) == numel && fits(p, in, g, numel)) best = g;
+    return b->n_streams + more <= most_streams(o->numel);
+}
+
+static uint32_t choose_block(const tg__planner *p, const inputs *in, const operands *o) {
+    uint32_t best = TG__NONE;
+    for (uint32_t i = 0; i < o->n; i++) { /* the block that makes an input */
+        uint32_t g = o->of[i].home;
+        if (g != TG__NONE && later(g, best) && fits(p, o, g)) best = g;
+    }
+    for (uint32_t i = 0; i < o->n && best == TG__NONE; i++) { /* one that reads an input */
+        uint32_t g = o->of[i].src->seen_in;
+        if (g != TG__NONE && numel_of(p, in->x[i]) == o->numel && fits(p, o, g)) best = g;
     }
     return best;
 }
@@ -251,37 +265,40 @@ static bool may_merge_blocks(const tg__planner *p, uint32_t from, uint32_t to, i
 }
 
 /* Two blocks that a node brings together become one, where nothing between them reads the first. */
-static void merge_makers(tg__planner *p, const inputs *in, int64_t numel) {
-    uint32_t last = TG__NONE;
-    for (int i = 0; i < in->n; i++) {
-        uint32_t g = maker(p, in->x[i]);
-        if (g != TG__NONE && in_register(p, in->x[i], g, numel) && later(g, last)) last = g;
+static bool merge_makers(tg__planner *p, const operands *o) {
+    uint32_t last = TG__NONE, blocks = 0;
+    for (uint32_t i = 0; i < o->n; i++) {
+        uint32_t g = o->of[i].home;
+        if (g == TG__NONE || g == last) continue;
+        blocks++;
+        if (later(g, last)) last = g;
     }
-    for (int i = 0; i < in->n && last != TG__NONE; i++) {
-        uint32_t g = maker(p, in->x[i]);
-        bool apart = g != TG__NONE && g < last && in_register(p, in->x[i], g, numel);
-        if (apart && may_merge_blocks(p, g, last, numel)) merge_blocks(p, g, last);
+    bool merged = false;
+    for (uint32_t i = 0; i < o->n && blocks > 1; i++) {
+        uint32_t g = o->of[i].home;
+        if (g == TG__NONE || g >= last || !may_merge_blocks(p, g, last, o->numel)) continue;
+        merge_blocks(p, g, last);
+        merged = true;
     }
+    return merged;
 }
 
-static bool fuse_micro(tg__planner *p, uint32_t x, const tg__node *node) {
-    inputs in = {.n = node->op->source_fn ? 0 : node->n_in};
-    for (int i = 0; i < in.n; i++) in.x[i] = same_of(p, node->u.in[i]);
-    int64_t numel = numel_of(p, x);
-    merge_makers(p, &in, numel);
-    uint32_t g = choose_block(p, &in, numel);
+static bool fuse_micro(tg__planner *p, uint32_t x, const inputs *in) {
+    operands o;
+    look_up(p, in, numel_of(p, x), &o);
+    if (merge_makers(p, &o)) look_up(p, in, o.numel, &o);
+    uint32_t g = choose_block(p, in, &o);
     if (g == TG__NONE) {
-        if ((g = new_group(p, TG__G_BLOCK, x, numel)) == TG__NONE) return false;
+        if ((g = new_group(p, TG__G_BLOCK, x, o.numel)) == TG__NONE) return false;
     } else {
         join(p, g, x);
     }
-    for (int i = 0; i < in.n; i++) {
-        tg__lnode *src = &p->nodes[p->nodes[in.x[i]].src];
-        if (in_register(p, in.x[i], g, numel)) continue;
-        read_from_memory(p, in.x[i]);
-        if (src->seen_in == g) continue;
-        src->seen_in = g;
-        p->groups[g].n_streams += is_stream(p, in.x[i]);
+    for (uint32_t i = 0; i < o.n; i++) {
+        if (o.of[i].home == g) continue;
+        read_from_memory(p, in->x[i]);
+        if (o.of[i].src->seen_in == g) continue;
+        o.of[i].src->seen_in = g;
+        p->groups[g].n_streams += o.of[i].streams;
     }
     return true;
 }
@@ -303,7 +320,7 @@ static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
     uint32_t in = same_of(p, node->u.in[0]), g = maker(p, in);
     int64_t numel = numel_of(p, in);
     const tg_fold_attr *attr = node->attr;
-    if (g == TG__NONE || numel == 0 || !in_register(p, in, g, numel) || p->groups[g].n_nodes >= MAX_MICRO_OPS) return false;
+    if (g == TG__NONE || numel == 0 || home_of(p, in, numel) != g || p->groups[g].n_nodes >= MAX_MICRO_OPS) return false;
     int64_t segment = trailing_segment(&tg__shape_at(p->t, p->nodes[in].shape)->shape, &attr->axes);
     tg__group *b = &p->groups[g];
     if (!segment || (b->segment && b->segment != segment) ||
@@ -352,7 +369,8 @@ static bool start_nodes(tg__planner *p) {
     p->n_groups = p->n_views = 0;
     for (uint32_t i = 0; i < l->n; i++) {
         const tg__node *n = node_at(p, i);
-        p->nodes[i] = (tg__lnode){.same = i,
+        p->nodes[i] = (tg__lnode){.numel = tg__shape_at(p->t, n->shape)->numel,
+                                  .same = i,
                                   .src = i,
                                   .view = TG__NONE,
                                   .group = TG__NONE,
@@ -361,7 +379,8 @@ static bool start_nodes(tg__planner *p) {
                                   .shape = n->shape,
                                   .seen_in = TG__NONE,
                                   .kind = TG__L_LEAF,
-                                  .dtype = n->dtype};
+                                  .dtype = n->dtype,
+                                  .constant = n->op == &tg__leaf_const};
     }
     return true;
 }
@@ -370,13 +389,17 @@ static bool fuse_node(tg__planner *p, uint32_t x) {
     const tg__node *node = node_at(p, x);
     tg__lnode *n = &p->nodes[x];
     if (tg__node_is_leaf(node)) {
-        if (node->op == &tg__leaf_const) n->same = find_same(p, x);
+        if (n->constant) n->same = find_same(p, x, &(inputs){.n = 0});
         return true;
     }
-    if (may_merge(node) && (n->same = find_same(p, x)) != x) return true;
+    inputs in = {.n = 0};
+    if (node->n_in != TG__WIDE) {
+        in = inputs_of(p, node);
+        if (may_merge(node) && (n->same = find_same(p, x, &in)) != x) return true;
+    }
     if (node->op->micro || node->op->source_fn) {
         n->kind = TG__L_MICRO;
-        return fuse_micro(p, x, node);
+        return fuse_micro(p, x, &in);
     }
     if (node->op->view) {
         n->kind = TG__L_VIEW;

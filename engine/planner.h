@@ -197,6 +197,7 @@ typedef enum tg__lnode_kind {
 
 /* A live node in the making of a plan. Packed copies of views are further ones after the live nodes. */
 typedef struct tg__lnode {
+    int64_t numel;
     uint32_t same; /* the first node equal to this one: itself in most cases */
     uint32_t src;  /* the node whose memory holds the value: itself unless a view */
     uint32_t view; /* index into views; TG__NONE: the packed memory of src as it lies */
@@ -210,6 +211,7 @@ typedef struct tg__lnode {
     uint16_t last_use; /* micro-op of its block */
     uint8_t kind, dtype;
     bool stored, keep;
+    bool constant; /* one element of memory, read with strides of 0 */
 } tg__lnode;
 
 typedef struct tg__view {
