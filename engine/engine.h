@@ -140,6 +140,13 @@ typedef struct tg__mark_record {
     uint32_t id, n_spill, serial;
 } tg__mark_record;
 
+/* A gradient that was recorded, and may come again (repeat.c). */
+typedef struct tg__repeat {
+    uint32_t begin, end, spill_begin, spill_end; /* what it recorded */
+    uint32_t words, answer, words_end;           /* in repeat_words: the question, from `answer` on the cotangents' ids */
+    const char *site;
+} tg__repeat;
+
 struct tg_tape {
     tg_owner base;
     /* recording */
@@ -180,6 +187,10 @@ struct tg_tape {
     struct tg__grad_level *grad_levels; /* TG__GRAD_LEVELS of them, made when first needed */
     int grad_depth;
     bool for_tangents; /* a cotangent stands for a tangent: rules may only be linear in it */
+    tg__repeat *repeats; /* in the order of their nodes */
+    uint32_t n_repeats, repeats_cap, repeats_end; /* the last one's end */
+    uint32_t *repeat_words, repeat_words_cap, n_question;
+    bool called_back; /* the gradient called a function of the user's, which may do another thing the next time */
     char *pool;
     size_t pool_size;
     char *scratch; /* of kernels */
@@ -327,6 +338,15 @@ typedef struct tg__grad_level {
     uint32_t n_regions, regions_cap;
 } tg__grad_level;
 #define TG__GRAD_LEVELS 6
+
+typedef struct tg__question { /* of a gradient: the sum of the roots' derivatives with their cotangents, by each x */
+    const uint32_t *roots, *xs;
+    const tg_tensor *cotangents;
+    int n_roots, n_xs;
+} tg__question;
+bool tg__repeat_find(tg_tape *t, const tg__question *q, uint32_t *gs); /* true: recorded, and gs are the cotangents' ids */
+void tg__repeat_note(tg_tape *t, const tg__question *q, uint32_t begin, uint32_t spill_begin, const uint32_t *gs);
+void tg__repeat_end(tg_tape *t, uint32_t id); /* node `id` is another one than it was */
 
 /* ------------------------------------------------------------------ running (live.c, fuse.c, place.c, run.c, plain.c) */
 

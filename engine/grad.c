@@ -604,13 +604,24 @@ static tg_status give_results(request *q, tg_tensor *out) {
     return t->base.error.status;
 }
 
+static void answer(request *q, const roots *r) {
+    tg_tape *t = q->t;
+    tg__question question = {r->ids, q->xs, r->cotangents, r->n, q->n};
+    uint32_t begin = t->n, spill_begin = t->n_spill;
+    if (t->grad_depth == 0 && tg__repeat_find(t, &question, q->gs)) return;
+    if (t->grad_depth == 0) t->called_back = false;
+    if (!differentiate(t, r, q->xs, q->n, q->gs) && t->grad_depth == 0 && !t->called_back)
+        tg__repeat_note(t, &question, begin, spill_begin, q->gs);
+}
+
 static tg_status run_request(request *q, const roots *r, tg_tensor *out) {
     tg_tape *t = q->t;
     const char *outer = t->site_override;
     uint8_t flags = t->flags_override;
     if (!outer) t->site_override = q->site;
     t->flags_override |= TG__GRADIENT; /* sums of cotangents, too, which no rule records */
-    if (!differentiate(t, r, q->xs, q->n, q->gs)) give_results(q, out);
+    answer(q, r);
+    if (!t->base.error.status) give_results(q, out);
     t->flags_override = flags;
     t->site_override = outer;
     return t->base.error.status;
@@ -842,6 +853,7 @@ static bool custom_view(tg_view_args *v) {
 static void custom_vjp(tg_vjp_args *v) {
     const custom_attr *a = v->attr;
     tg_tensor gs[16] = {0};
+    tg_tape_of(v->out[0])->called_back = true;
     ((tg_custom_fn)a->fn)(v->g[0], v->out[0], v->in + 1, v->n_in - 1, gs, a->user);
     for (int i = 1; i < v->n_in; i++)
         if (!tg__is_none(gs[i - 1])) tg_vjp_give(v, i, gs[i - 1]);

@@ -113,7 +113,9 @@ static bool grow_nodes(tg_tape *t) {
 
 static bool spill_inputs(tg_tape *t, tg__node *n, const uint32_t *in, uint32_t count) {
     if (!tg__grow(&t->spill, &t->spill_cap, (uint64_t)t->n_spill + count, sizeof *t->spill)) return false;
-    memcpy(t->spill + t->n_spill, in, count * sizeof *in);
+    uint32_t *to = t->spill + t->n_spill;
+    if (t->n < t->repeats_end && memcmp(to, in, count * sizeof *in)) tg__repeat_end(t, t->n);
+    memcpy(to, in, count * sizeof *in);
     n->u.in[0] = t->n_spill;
     n->u.in[1] = count;
     n->n_in = TG__WIDE;
@@ -142,14 +144,29 @@ static inline void fill_node(const tg_tape *t, tg__node *n, const tg_op *op, con
     n->flags = t->flags_override;
 }
 
+/* Whether node n says the same as the one that was in its place. What is set after recording follows from the rest: the
+ * number of an output, whether it is a leaf; the values of leaves are no part of the structure. */
+static inline bool repeats(const tg__node *n, const tg__node *was) {
+    return n->op == was->op && n->attr == was->attr && n->site == was->site && n->u.num[0] == was->u.num[0] &&
+           n->u.num[1] == was->u.num[1] && n->shape == was->shape && n->scope == was->scope && n->dtype == was->dtype &&
+           n->n_in == was->n_in && !((n->flags ^ was->flags) & TG__GRADIENT);
+}
+
+/* Makes the filled node the newest of the tape. */
+static inline uint32_t add_node(tg_tape *t, const tg__node *n, const tg__node *was) {
+    if (t->n < t->repeats_end && !repeats(n, was)) tg__repeat_end(t, t->n);
+    return t->n++;
+}
+
 uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_t *in, uint32_t n_in, uint32_t shape,
                     tg_dtype dtype, const char *site) {
-    tg__node *n = next_node(t);
+    tg__node *n = next_node(t), was;
     if (!n) return 0;
+    was = *n;
     fill_node(t, n, op, attr, n_in, shape, dtype, site);
-    if (n_in > TG__INLINE_INPUTS) return spill_inputs(t, n, in, n_in) ? t->n++ : 0;
-    for (uint32_t i = 0; i < n_in; i++) n->u.in[i] = in[i];
-    return t->n++;
+    if (n_in > TG__INLINE_INPUTS && !spill_inputs(t, n, in, n_in)) return 0;
+    for (uint32_t i = 0; i < n_in && n_in <= TG__INLINE_INPUTS; i++) n->u.in[i] = in[i];
+    return add_node(t, n, &was);
 }
 
 static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *site) {
@@ -251,12 +268,13 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
     if (shape == TG__NONE || dtype != b->dtype || op->flags & (TG_OP_COND_FIRST | TG_OP_BOOL_IN | TG_OP_BOOL_OUT) ||
         !tg__is_float(dtype) || !op->micro->fn[TG_ISA_ANY][dtype])
         return apply_checked(site, op, in, n);
-    tg__node *node = next_node(t);
+    tg__node *node = next_node(t), was;
     if (!node) return finish(t, 0, op, site);
+    was = *node;
     fill_node(t, node, op, NULL, (uint32_t)n, shape, dtype, site);
     node->u.in[0] = in[0].id;
     node->u.in[1] = second->id;
-    return tg__handle(t, t->n++);
+    return tg__handle(t, add_node(t, node, &was));
 }
 
 /* ------------------------------------------------------------------ any op */

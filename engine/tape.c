@@ -59,6 +59,8 @@ void tg_tape_free(tg_tape *t) {
     free_held(t);
     tg__planner_free(t);
     tg__grad_free(t);
+    tg__free(t->repeats);
+    tg__free(t->repeat_words);
     tg__model_destroy(t->states);
     for (uint32_t i = 0; i < t->values_cap; i++) tg__arena_free(&t->values[i]);
     for (uint32_t i = 0; i < t->n_scopes; i++) tg__free(t->scopes[i].path);
@@ -85,6 +87,7 @@ static void report_pending(tg_tape *t, const char *by, const tg__effect *first, 
 static void purge_interned(tg_tape *t) {
     if (t->shapes.n + t->attrs.n < 65536) return;
     tg__planner_forget(t);
+    tg__repeat_end(t, 0);
     tg__interned_clear(&t->shapes);
     tg__interned_clear(&t->attrs);
     memset(t->pairs, 0, sizeof t->pairs);
@@ -153,6 +156,7 @@ static bool hold(tg_tape *t, uint32_t id) {
     void *copy = tg__alloc(bytes);
     if (!copy) return false;
     memcpy(copy, value, bytes);
+    tg__repeat_end(t, id);
     n = &t->nodes[id];
     n->op = &tg__leaf_value;
     n->attr = NULL;
