@@ -140,11 +140,12 @@ typedef struct tg__mark_record {
     uint32_t id, n_spill, serial;
 } tg__mark_record;
 
-/* A gradient that was recorded, and may come again (repeat.c). */
+/* A gradient that was recorded, or a plan that was run, and may come again (repeat.c). */
 typedef struct tg__repeat {
-    uint32_t begin, end, spill_begin, spill_end; /* what it recorded */
+    uint32_t begin, end, spill_begin, spill_end; /* what was recorded: nothing for a plan */
     uint32_t words, answer, words_end;           /* in repeat_words: the question, from `answer` on the cotangents' ids */
     const char *site;
+    const struct tg__plan *plan;
 } tg__repeat;
 
 struct tg_tape {
@@ -166,6 +167,7 @@ struct tg_tape {
     uint32_t var_slots_size, n_var_slots;
     uint64_t seed, stream, stream_base; /* random: stream_base moves on when a recording ends without an error */
     bool failed;                        /* an error since the last reset */
+    bool has_values;                    /* something ran or is to be kept since the last reset */
     bool eager, check_finite, check_borrowed, debug_memory;
     int threads;
     /* effects */
@@ -344,8 +346,8 @@ typedef struct tg__question { /* of a gradient: the sum of the roots' derivative
     const tg_tensor *cotangents;
     int n_roots, n_xs;
 } tg__question;
-bool tg__repeat_find(tg_tape *t, const tg__question *q, uint32_t *gs); /* true: recorded, and gs are the cotangents' ids */
-void tg__repeat_note(tg_tape *t, const tg__question *q, uint32_t begin, uint32_t spill_begin, const uint32_t *gs);
+bool tg__repeat_gradient(tg_tape *t, const tg__question *q, uint32_t *gs); /* true: recorded; gs are the cotangents' ids */
+void tg__repeat_note_gradient(tg_tape *t, const tg__question *q, uint32_t begin, uint32_t spill_begin, const uint32_t *gs);
 void tg__repeat_end(tg_tape *t, uint32_t id); /* node `id` is another one than it was */
 
 /* ------------------------------------------------------------------ running (live.c, fuse.c, place.c, run.c, plain.c) */

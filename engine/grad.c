@@ -608,10 +608,10 @@ static void answer(request *q, const roots *r) {
     tg_tape *t = q->t;
     tg__question question = {r->ids, q->xs, r->cotangents, r->n, q->n};
     uint32_t begin = t->n, spill_begin = t->n_spill;
-    if (t->grad_depth == 0 && tg__repeat_find(t, &question, q->gs)) return;
+    if (t->grad_depth == 0 && tg__repeat_gradient(t, &question, q->gs)) return;
     if (t->grad_depth == 0) t->called_back = false;
     if (!differentiate(t, r, q->xs, q->n, q->gs) && t->grad_depth == 0 && !t->called_back)
-        tg__repeat_note(t, &question, begin, spill_begin, q->gs);
+        tg__repeat_note_gradient(t, &question, begin, spill_begin, q->gs);
 }
 
 static tg_status run_request(request *q, const roots *r, tg_tensor *out) {

@@ -51,6 +51,17 @@ static bool collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t 
     return true;
 }
 
+bool tg__live_set(tg__live *live, const uint32_t *ids, uint32_t n, const uint32_t *leaves, uint32_t n_leaves) {
+    if (!tg__grow(&live->buffer, &live->buffer_cap, n, sizeof *ids) ||
+        !tg__grow(&live->leaves, &live->leaves_cap, n_leaves, sizeof *leaves))
+        return false;
+    live->ids = memcpy(live->buffer + (live->buffer_cap - n), ids, n * sizeof *ids);
+    live->n = n;
+    memcpy(live->leaves, leaves, n_leaves * sizeof *leaves);
+    live->n_leaves = n_leaves;
+    return true;
+}
+
 void tg__live_free(tg__live *live) {
     tg__free(live->buffer);
     tg__free(live->leaves);

@@ -150,6 +150,7 @@ static tg_status locked_run(plain *p) {
 
 tg_status tg__plain_run(tg_tape *t, const uint32_t *roots, uint32_t n_roots) {
     plain p = {.t = t};
+    t->has_values = true;
     tg_status s = tg__live_collect(t, &p.live, roots, n_roots) ? locked_run(&p) : tg__fail_nomem(t, "run", NULL);
     tg__live_free(&p.live);
     return s;

@@ -34,6 +34,7 @@ static void drop(tg__planner *p, tg__plan *plan) {
     unlink_plan(p, plan);
     p->cached_bytes -= plan->bytes;
     p->n_cached--;
+    tg__repeat_forget_plan(p->t, plan);
     tg__free(plan);
 }
 
@@ -60,7 +61,7 @@ static tg__plan *keep(tg__planner *p) {
 #define TG__TABLE(type, name) bytes += aligned(d->n_##name * sizeof(type));
     TG__PLAN_TABLES(TG__TABLE)
 #undef TG__TABLE
-    bytes += aligned(key_bytes);
+    bytes += aligned(key_bytes) + aligned((p->live.n + p->live.n_leaves) * sizeof *p->live.ids);
     if (bytes > CACHE_LIMIT / 2) return NULL;
     while (p->cached_bytes + bytes > CACHE_LIMIT) drop(p, p->oldest);
     char *memory = tg__alloc(bytes);
@@ -76,6 +77,10 @@ static tg__plan *keep(tg__planner *p) {
 #undef TG__TABLE
     plan->key = (uint64_t *)(void *)at;
     memcpy(plan->key, p->live.key, key_bytes);
+    plan->ids = (uint32_t *)(void *)(at + aligned(key_bytes));
+    plan->n_ids = p->live.n;
+    plan->leaves = plan->ids + plan->n_ids;
+    plan->n_leaves = p->live.n_leaves;
     plan->n_key = p->live.n_key;
     plan->hash[0] = p->live.hash[0];
     plan->hash[1] = p->live.hash[1];
@@ -93,22 +98,43 @@ static tg__plan *keep(tg__planner *p) {
 
 static bool make(tg__planner *p) { return tg__fuse(p) && tg__schedule(p) && tg__emit(p) && tg__place(p); }
 
-const tg__plan *tg__plan_get(tg__planner *p) {
+static const tg__plan *made_plan(tg__planner *p) {
+    if (!make(p)) return NULL;
+    p->t->stats.plans_made++;
+    uint64_t *seen = &p->seen[p->live.hash[0] % SEEN];
+    tg__plan *plan = *seen == p->live.hash[1] ? keep(p) : NULL;
+    *seen = p->live.hash[1];
+    return plan ? plan : &p->draft;
+}
+
+/* Which nodes a cached plan is run for, this time. */
+static void remember_nodes(const tg__planner *p, const tg__plan *plan) {
+    memcpy(plan->ids, p->live.ids, plan->n_ids * sizeof *plan->ids);
+    memcpy(plan->leaves, p->live.leaves, plan->n_leaves * sizeof *plan->leaves);
+}
+
+static const tg__plan *plan_by_key(tg__planner *p) {
     tg_tape *t = p->t;
-    tg__plan *plan = find(p);
-    if (plan) {
-        t->stats.plan_hits++;
+    if (!tg__live_collect(t, &p->live, p->roots, p->n_roots) || !tg__live_key(t, &p->live, p->mode, p->roots, p->n_roots))
+        return NULL;
+    const tg__plan *plan = find(p);
+    t->stats.plan_hits += plan != NULL;
+    if (!plan) plan = made_plan(p);
+    if (plan && plan != &p->draft) {
+        remember_nodes(p, plan);
+        tg__repeat_note_plan(p, plan);
+    }
+    return plan;
+}
+
+const tg__plan *tg__plan_get(tg__planner *p) {
+    const tg__plan *plan = tg__repeat_plan(p);
+    if (plan && tg__live_set(&p->live, plan->ids, plan->n_ids, plan->leaves, plan->n_leaves)) {
+        p->t->stats.plan_hits++;
         return plan;
     }
-    if (!make(p)) {
-        tg__fail_nomem(t, "plan", NULL);
-        return NULL;
-    }
-    t->stats.plans_made++;
-    uint64_t *seen = &p->seen[p->live.hash[0] % SEEN];
-    if (*seen == p->live.hash[1] && (plan = keep(p))) return plan;
-    *seen = p->live.hash[1];
-    return &p->draft;
+    if (!(plan = plan_by_key(p))) tg__fail_nomem(p->t, "plan", NULL);
+    return plan;
 }
 
 /* ------------------------------------------------------------------ life of the planner */

@@ -28,6 +28,8 @@ typedef struct tg__live {
 
 /* Collects what the roots need and has no value yet. Fills t->local too. */
 bool tg__live_collect(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
+/* The same nodes as once before. */
+bool tg__live_set(tg__live *live, const uint32_t *ids, uint32_t n, const uint32_t *leaves, uint32_t n_leaves);
 /* The same, but also what the values that are there were computed from. */
 bool tg__live_ancestors(tg_tape *t, tg__live *live, const uint32_t *roots, uint32_t n_roots);
 void tg__live_free(tg__live *live);
@@ -158,6 +160,7 @@ typedef struct tg__plan {
     uint32_t commit;      /* step before which the models are locked for writing */
     uint32_t max_in;      /* operands of the widest kernel */
     /* in the cache */
+    uint32_t *ids, *leaves, n_ids, n_leaves; /* live nodes and leaves of the last run that did not repeat the one before */
     struct tg__plan *newer, *older, *next; /* by use; in the bucket */
     uint64_t *key;
     uint32_t n_key;
@@ -282,8 +285,13 @@ tg_status tg__debug_step(tg_tape *t, const tg__plan *plan, uint32_t step, const 
 
 bool tg__planner_start(tg_tape *t);
 
-/* The plan of the collected nodes: from the cache, or made. NULL: the tape has an error. */
+/* The plan of p's mode and roots: known, from the cache, or made; and the live nodes. NULL: the tape has an error. */
 const tg__plan *tg__plan_get(tg__planner *p);
+
+/* The plan of a run that repeats the first one of the recording before; its live nodes are in it. NULL: not known. */
+const tg__plan *tg__repeat_plan(tg__planner *p);
+void tg__repeat_note_plan(tg__planner *p, const tg__plan *plan); /* a plan of the cache */
+void tg__repeat_forget_plan(tg_tape *t, const tg__plan *plan);
 
 /* The lnode that a kernel reads for operand x: x, or its packed copy. */
 uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x);

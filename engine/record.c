@@ -144,17 +144,27 @@ static inline void fill_node(const tg_tape *t, tg__node *n, const tg_op *op, con
     n->flags = t->flags_override;
 }
 
-/* Whether node n says the same as the one that was in its place. What is set after recording follows from the rest: the
- * number of an output, whether it is a leaf; the values of leaves are no part of the structure. */
-static inline bool repeats(const tg__node *n, const tg__node *was) {
-    return n->op == was->op && n->attr == was->attr && n->site == was->site && n->u.num[0] == was->u.num[0] &&
-           n->u.num[1] == was->u.num[1] && n->shape == was->shape && n->scope == was->scope && n->dtype == was->dtype &&
-           n->n_in == was->n_in && !((n->flags ^ was->flags) & TG__GRADIENT);
+/* Ends what is known beyond the newest node, if it is about to say another thing than the one that was in its place. What is
+ * set after recording follows from the rest: the number of an output, whether it is a leaf; the values of leaves are no part
+ * of the structure; lists of inputs are compared when they are written. */
+static void compare_with_last(tg_tape *t, const tg__node *was, const tg__node *now) {
+    bool same = now->op == was->op && now->attr == was->attr && now->site == was->site && now->shape == was->shape &&
+                now->scope == was->scope && now->dtype == was->dtype && now->n_in == was->n_in &&
+                !((now->flags ^ was->flags) & TG__GRADIENT);
+    for (uint32_t i = 0; same && i < now->n_in && now->n_in <= TG__INLINE_INPUTS; i++) same = now->u.in[i] == was->u.in[i];
+    if (!same || (now->n_in == TG__WIDE && (now->u.in[0] != was->u.in[0] || now->u.in[1] != was->u.in[1])))
+        tg__repeat_end(t, t->n);
 }
 
-/* Makes the filled node the newest of the tape. */
-static inline uint32_t add_node(tg_tape *t, const tg__node *n, const tg__node *was) {
-    if (t->n < t->repeats_end && !repeats(n, was)) tg__repeat_end(t, t->n);
+/* What was in the place of the next node, where that matters; else its op is NULL. Fields are then written in place: a node
+ * that is put together elsewhere and copied waits for its own stores. */
+static inline void look_at_last(const tg_tape *t, const tg__node *place, tg__node *was) {
+    was->op = NULL;
+    if (t->n < t->repeats_end) *was = *place;
+}
+
+static inline uint32_t add_node(tg_tape *t, const tg__node *was) {
+    if (was->op) compare_with_last(t, was, &t->nodes[t->n]);
     return t->n++;
 }
 
@@ -162,11 +172,11 @@ uint32_t tg__record(tg_tape *t, const tg_op *op, const void *attr, const uint32_
                     tg_dtype dtype, const char *site) {
     tg__node *n = next_node(t), was;
     if (!n) return 0;
-    was = *n;
+    look_at_last(t, n, &was);
     fill_node(t, n, op, attr, n_in, shape, dtype, site);
     if (n_in > TG__INLINE_INPUTS && !spill_inputs(t, n, in, n_in)) return 0;
     for (uint32_t i = 0; i < n_in && n_in <= TG__INLINE_INPUTS; i++) n->u.in[i] = in[i];
-    return add_node(t, n, &was);
+    return add_node(t, &was);
 }
 
 static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *site) {
@@ -270,11 +280,11 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
         return apply_checked(site, op, in, n);
     tg__node *node = next_node(t), was;
     if (!node) return finish(t, 0, op, site);
-    was = *node;
+    look_at_last(t, node, &was);
     fill_node(t, node, op, NULL, (uint32_t)n, shape, dtype, site);
     node->u.in[0] = in[0].id;
     node->u.in[1] = second->id;
-    return tg__handle(t, add_node(t, node, &was));
+    return tg__handle(t, add_node(t, &was));
 }
 
 /* ------------------------------------------------------------------ any op */

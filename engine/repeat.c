@@ -1,17 +1,72 @@
-/* A recording that repeats the last one: its gradients are taken over, not derived again.
+/* A recording that repeats the last one: its gradients and plans are taken over, not made again.
  *
- * A gradient is a function of the nodes before it and of what is asked. Its nodes stay in memory when a tape is reset or
- * rewound, so that the same question at the same place, after the same nodes, finds the answer already written. A node that is
- * recorded and differs from the one that was there ends what was known beyond it (tg__repeat_end). Values are no part of this:
- * numbers, inputs and parameters change from step to step. */
-#include "engine.h"
+ * A gradient is a function of the nodes before it and of what is asked, and so is the plan of a tape's first run. Nodes stay
+ * in memory when a tape is reset or rewound, so that the same question at the same place, after the same nodes, finds the
+ * answer already there. A node that is recorded and differs from the one that was in its place ends what was known beyond it
+ * (tg__repeat_end). Values are no part of this: numbers, inputs and parameters change from step to step. */
+#include "planner.h"
 
-/* What the gradient depends on beside the nodes: words at the end of the stack, which become the repeat's if it is noted. */
-static bool push_question(tg_tape *t, const tg__question *q) {
-    uint64_t n = 5 + 2 * (uint64_t)q->n_roots + (uint64_t)q->n_xs;
+/* ------------------------------------------------------------------ questions and answers, as words */
+
+/* Room at the end of the words for a question and its answer; NULL: none. */
+static uint32_t *ask(tg_tape *t, uint64_t question, uint64_t answer) {
     uint32_t at = t->n_repeats ? t->repeats[t->n_repeats - 1].words_end : 0;
-    if (!tg__grow(&t->repeat_words, &t->repeat_words_cap, at + n + (uint64_t)q->n_xs, sizeof *t->repeat_words)) return false;
-    uint32_t *w = t->repeat_words + at;
+    if (!tg__grow(&t->repeat_words, &t->repeat_words_cap, at + question + answer, sizeof *t->repeat_words)) return NULL;
+    t->n_question = (uint32_t)question;
+    return t->repeat_words + at;
+}
+
+static uint32_t first_from(const tg_tape *t, uint32_t begin) {
+    uint32_t low = 0, high = t->n_repeats;
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (t->repeats[middle].begin < begin)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The answer to the question at the end of the words, if it was asked at this place before. */
+static const tg__repeat *known(const tg_tape *t) {
+    for (uint32_t i = first_from(t, t->n); i < t->n_repeats && t->repeats[i].begin == t->n; i++) {
+        const tg__repeat *r = &t->repeats[i];
+        const uint32_t *now = t->repeat_words + t->repeats[t->n_repeats - 1].words_end, *then = t->repeat_words + r->words;
+        if (r->site == t->site_override && r->spill_begin == t->n_spill && r->answer - r->words == t->n_question &&
+            memcmp(now, then, t->n_question * sizeof *now) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+static bool may_know(const tg_tape *t) { return t->n_repeats && !t->eager && !t->n_held; }
+
+static tg__repeat *note(tg_tape *t, uint32_t begin, uint32_t spill_begin, uint32_t n_answer) {
+    if (!tg__grow(&t->repeats, &t->repeats_cap, t->n_repeats + 1, sizeof *t->repeats)) return NULL;
+    uint32_t words = t->n_repeats ? t->repeats[t->n_repeats - 1].words_end : 0, answer = words + t->n_question;
+    t->repeats[t->n_repeats] = (tg__repeat){.begin = begin,
+                                            .end = t->n,
+                                            .spill_begin = spill_begin,
+                                            .spill_end = t->n_spill,
+                                            .words = words,
+                                            .answer = answer,
+                                            .words_end = answer + n_answer,
+                                            .site = t->site_override};
+    t->repeats_end = t->n;
+    return &t->repeats[t->n_repeats++];
+}
+
+void tg__repeat_end(tg_tape *t, uint32_t id) {
+    while (t->n_repeats && t->repeats[t->n_repeats - 1].end > id) t->n_repeats--;
+    t->repeats_end = t->n_repeats ? t->repeats[t->n_repeats - 1].end : 0;
+}
+
+/* ------------------------------------------------------------------ gradients */
+
+static bool ask_gradient(tg_tape *t, const tg__question *q) {
+    uint32_t *w = ask(t, 5 + 2 * (uint64_t)q->n_roots + (uint64_t)q->n_xs, (uint64_t)q->n_xs);
+    if (!w) return false;
     *w++ = t->scope;
     *w++ = t->flags_override;
     *w++ = t->for_tangents;
@@ -22,31 +77,12 @@ static bool push_question(tg_tape *t, const tg__question *q) {
         *w++ = q->cotangents[i].id;
     }
     for (int i = 0; i < q->n_xs; i++) *w++ = q->xs[i];
-    t->n_question = (uint32_t)n;
     return true;
 }
 
-static const tg__repeat *repeat_at(const tg_tape *t, uint32_t begin) {
-    uint32_t low = 0, high = t->n_repeats;
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (t->repeats[middle].begin < begin)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < t->n_repeats && t->repeats[low].begin == begin ? &t->repeats[low] : NULL;
-}
-
-static bool asks_the_same(const tg_tape *t, const tg__repeat *r) {
-    const uint32_t *now = t->repeat_words + t->repeats[t->n_repeats - 1].words_end, *then = t->repeat_words + r->words;
-    return r->site == t->site_override && r->spill_begin == t->n_spill && r->answer - r->words == t->n_question &&
-           memcmp(now, then, t->n_question * sizeof *now) == 0;
-}
-
-bool tg__repeat_find(tg_tape *t, const tg__question *q, uint32_t *gs) {
-    const tg__repeat *r = t->eager || t->n_held ? NULL : repeat_at(t, t->n);
-    if (!r || !push_question(t, q) || !asks_the_same(t, r)) return false;
+bool tg__repeat_gradient(tg_tape *t, const tg__question *q, uint32_t *gs) {
+    const tg__repeat *r = may_know(t) && ask_gradient(t, q) ? known(t) : NULL;
+    if (!r) return false;
     for (uint32_t id = r->begin; id < r->end; id++) {
         tg__node *n = &t->nodes[id];
         n->epoch = t->base.epoch;
@@ -65,26 +101,50 @@ static bool stands_alone(const tg__node *n) {
     return !(n->flags & TG__IS_LEAF) || n->op == &tg__leaf_const || n->op == &tg__leaf_number;
 }
 
-void tg__repeat_note(tg_tape *t, const tg__question *q, uint32_t begin, uint32_t spill_begin, const uint32_t *gs) {
+void tg__repeat_note_gradient(tg_tape *t, const tg__question *q, uint32_t begin, uint32_t spill_begin, const uint32_t *gs) {
     tg__repeat_end(t, begin);
-    if (t->eager || t->n_held || !push_question(t, q)) return;
+    if (t->eager || t->n_held || !ask_gradient(t, q)) return;
     for (uint32_t id = begin; id < t->n; id++)
         if (!stands_alone(&t->nodes[id])) return;
-    if (!tg__grow(&t->repeats, &t->repeats_cap, t->n_repeats + 1, sizeof *t->repeats)) return; /* derived again, then */
-    uint32_t words = t->n_repeats ? t->repeats[t->n_repeats - 1].words_end : 0, answer = words + t->n_question;
-    memcpy(t->repeat_words + answer, gs, (size_t)q->n_xs * sizeof *gs);
-    t->repeats[t->n_repeats++] = (tg__repeat){.begin = begin,
-                                              .end = t->n,
-                                              .spill_begin = spill_begin,
-                                              .spill_end = t->n_spill,
-                                              .words = words,
-                                              .answer = answer,
-                                              .words_end = answer + (uint32_t)q->n_xs,
-                                              .site = t->site_override};
-    t->repeats_end = t->n;
+    const tg__repeat *r = note(t, begin, spill_begin, (uint32_t)q->n_xs);
+    if (r) memcpy(t->repeat_words + r->answer, gs, (size_t)q->n_xs * sizeof *gs);
 }
 
-void tg__repeat_end(tg_tape *t, uint32_t id) {
-    while (t->n_repeats && t->repeats[t->n_repeats - 1].end > id) t->n_repeats--;
-    t->repeats_end = t->n_repeats ? t->repeats[t->n_repeats - 1].end : 0;
+/* ------------------------------------------------------------------ plans */
+
+/* Of a first run since the reset: no value is there yet, and none is to be kept beyond what the question says. */
+static bool ask_plan(const tg__planner *p) {
+    tg_tape *t = p->t;
+    bool steps = p->mode == TG__STEP;
+    uint32_t *w = ask(t, 4 + (uint64_t)p->n_roots + (steps ? 2 * (uint64_t)t->n_effects : 0), 0);
+    if (!w) return false;
+    *w++ = TG__NONE; /* no scope: not a gradient */
+    *w++ = (uint32_t)p->mode << 1 | t->check_finite;
+    *w++ = (uint32_t)tg__threads(t);
+    *w++ = p->n_roots;
+    memcpy(w, p->roots, p->n_roots * sizeof *w);
+    w += p->n_roots;
+    for (uint32_t i = 0; steps && i < t->n_effects; i++) {
+        *w++ = t->effects[i].target;
+        *w++ = t->effects[i].value;
+    }
+    return true;
+}
+
+const tg__plan *tg__repeat_plan(tg__planner *p) {
+    const tg__repeat *r = may_know(p->t) && !p->t->has_values && ask_plan(p) ? known(p->t) : NULL;
+    return r ? r->plan : NULL;
+}
+
+void tg__repeat_note_plan(tg__planner *p, const tg__plan *plan) {
+    tg_tape *t = p->t;
+    if (t->eager || t->n_held || t->has_values) return;
+    while (t->n_repeats && t->repeats[t->n_repeats - 1].begin >= t->n) t->n_repeats--; /* a later place is for later */
+    tg__repeat *r = ask_plan(p) ? note(t, t->n, t->n_spill, 0) : NULL;
+    if (r) r->plan = plan;
+}
+
+void tg__repeat_forget_plan(tg_tape *t, const tg__plan *plan) {
+    for (uint32_t i = 0; i < t->n_repeats; i++)
+        if (t->repeats[i].plan == plan) t->repeats[i].plan = NULL;
 }

@@ -384,12 +384,11 @@ static tg_status execute(tg_tape *t, tg__run_mode mode, const uint32_t *roots, u
     p->mode = mode;
     p->roots = roots;
     p->n_roots = n_roots;
-    if (!tg__live_collect(t, &p->live, roots, n_roots) || !tg__live_key(t, &p->live, mode, roots, n_roots))
-        return tg__fail_nomem(t, "run", NULL);
-    tg_status s = tg__check_borrowed(t, &p->live);
-    if (s) return s;
     run r = {t, p, tg__plan_get(p), NULL};
     if (!r.plan) return t->base.error.status;
+    t->has_values = true;
+    tg_status s = tg__check_borrowed(t, &p->live);
+    if (s) return s;
     if (!take_memory(&r, mode)) return tg__fail_nomem(t, "run", NULL);
     tg__locks locks;
     if ((s = tg__lock_shared(t, &locks, p->live.leaves, p->live.n_leaves))) return s;

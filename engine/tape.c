@@ -107,6 +107,7 @@ tg_status tg_tape_reset(tg_tape *t) {
     t->n_spill = 0;
     t->n_wants = 0;
     t->scope = 0;
+    t->has_values = false;
     for (uint32_t i = 0; i <= t->n_marks; i++) tg__arena_reset(&t->values[i]);
     t->n_marks = 0;
     if (t->n_var_slots) memset(t->var_slots, 0, t->var_slots_size * sizeof *t->var_slots);
@@ -259,6 +260,7 @@ static tg_tensor set_flag(const char *site, tg_tensor x, const char *op, uint8_t
         t->wants[t->n_wants++] = id;
     }
     t->nodes[id].flags |= flag;
+    if (flag == TG__KEEP) t->has_values = true;
     return x;
 }
 
