@@ -92,6 +92,7 @@ bool tg__repeat_gradient(tg_tape *t, const tg__question *q, uint32_t *gs) {
     memcpy(gs, t->repeat_words + r->answer, (size_t)q->n_xs * sizeof *gs);
     t->n = r->end;
     t->n_spill = r->spill_end;
+    t->stats.gradient_hits++;
     return true;
 }
 

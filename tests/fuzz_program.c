@@ -821,10 +821,12 @@ static void print_recorded(const tg_tape *t, const char *action, uint32_t from) 
         fprintf(stderr, "        %s = %u\n", t->effects[i].var->name, t->effects[i].value);
 }
 
-static void record(program *p, int length) {
+/* From action number `turn` on the choices are others. */
+static void record(program *p, int length, int turn) {
     for (int i = 0; i < 3; i++) leaf_input(p);
     for (int i = 0; i < 2; i++) leaf_variable(p);
     for (int i = 0; i < length && tg_stats(p->t).nodes < MOST_NODES; i++) {
+        if (i == turn) next(&p->choices);
         const action *a = any_action(p);
         uint32_t before = p->t->n;
         a->run(p);
@@ -882,10 +884,11 @@ void fuzz_run(uint64_t seed, const fuzz_way *way, fuzz_trace *trace) {
     for (int64_t recordings = 1 + below(&p, 3); recordings > 0; recordings--) {
         uint64_t start = next(&p.choices);
         int length = (int)(chance(&p, 30) ? 15 + below(&p, 20) : 40 + below(&p, 80));
-        for (int again = 0; again < 3; again++) { /* planned anew, planned and cached, from the cache */
+        for (int again = 0; again < 5; again++) { /* planned anew, planned and cached, from the cache, otherwise, as before */
             p.choices = start;
+            int turn = again == 3 ? (int)(start % (uint64_t)length) : length;
             if (p.faults) tg__alloc_fail_at(1 + next(&p.numbers) % 600, next(&p.numbers) % 8 == 0);
-            record(&p, length);
+            record(&p, length, turn);
             tg__alloc_fail_at(0, false);
         }
     }

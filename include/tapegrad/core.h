@@ -396,6 +396,7 @@ TG_SITED(tg_tensor, tg_checkpoint, tg_tape *t, tg_part_fn fn, void *user, const 
 typedef struct tg_tape_stats {
     uint64_t nodes, nodes_recorded;                                 /* live now; ever */
     uint64_t runs, plans_made, plan_hits, plans_cached, plan_bytes; /* plan_bytes: held by the cache now */
+    uint64_t gradient_hits;                                         /* gradients taken over from an equal recording */
     uint64_t pool_bytes, kept_bytes; /* pool: values of one step, by liveness; kept: asked and kept values */
     uint64_t steps, blocks, kernels,
         micro_ops; /* of the last plan run: all steps; fused blocks; kernels; micro-ops in blocks */

@@ -66,7 +66,8 @@ TG_EXPORT bool tg_dtype_is_float(tg_dtype d);
  * any number of times; contributions are added. In an elementwise op the cotangent has the output's shape and the engine sums
  * it over broadcast axes; elsewhere it has exactly the input's shape. tg_vjp_give_region gives a cotangent for a strided box
  * of the input only: element k of axis a of g belongs to element start[a] + k * step[a] of the input.
- * Inputs and outputs are tensors of the tape: use ops on them. */
+ * Inputs and outputs are tensors of the tape: use ops on them. What a rule records must follow from its arguments alone: where
+ * a recording repeats the last one, its gradients are taken over without calling the rules again. */
 typedef struct tg_vjp_args {
     int n_in, n_out;
     const tg_tensor *in;
