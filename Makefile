@@ -92,8 +92,8 @@ test: all $(B)/tests $(B)/tests-criterion ## every check there is
 check: $(B)/tests ## the tests in one process, T='pattern ...' for some of them
 	$(B)/tests $(T)
 
-gradcheck: $(B)/tg-gradcheck ## a table of every op: layouts and errors of first and second order
-	$(B)/tg-gradcheck
+gradcheck: $(B)/tg-gradcheck ## every op: layouts, errors of first and second order; writes docs/gradients.md
+	$(B)/tg-gradcheck -o docs/gradients.md
 
 bench: $(B)/bench ## speed, one JSON line per case: CASES=regex THREADS=n
 	@$(B)/bench $(if $(CASES),--cases '$(CASES)') $(if $(THREADS),--threads $(THREADS))

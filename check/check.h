@@ -102,6 +102,7 @@ typedef struct tg__setting {
     int threads;
     bool eager, ask, define;
     bool gradient, jvp, second;
+    bool forward_over; /* also the derivative of the gradients along the tangents, in forward mode */
     unsigned outputs; /* bits: which outputs get a cotangent */
     unsigned inputs;  /* bits: which inputs to differentiate; 0: all */
 } tg__setting;
@@ -115,6 +116,7 @@ typedef struct tg__result {
     tg__array g[TG_SAMPLE_INPUTS];  /* of the sum over outputs of <cotangent, y> */
     tg__array jv;                   /* of the one output in `outputs` */
     tg__array gg[TG_SAMPLE_INPUTS]; /* of the sum over inputs of <weight, g>; f64 */
+    tg__array jg[TG_SAMPLE_INPUTS]; /* of g, along the tangents */
 } tg__result;
 
 tg__setting tg__setting_of(tg_dtype dtype);
@@ -130,6 +132,8 @@ bool tg__verdict(tg__check *c, bool holds, const char *format, ...) TG_PRINTF(3,
 bool tg__same_bits(tg__check *c, const tg__array *a, const tg__array *b, const char *what, const char *how);
 bool tg__same_results(tg__check *c, const tg__result *a, const tg__result *b, const char *how);
 /* Largest difference of b from a, relative to a's elements, or those smaller than `floor` times the largest to that. */
+/* Largest difference of f32 b from f64 a, in units of the last place that f32 has at a. */
+double tg__ulp_error(const tg__array *a, const tg__array *b);
 double tg__relative_error(const tg__array *a, const tg__array *b, double floor, int64_t *where);
 /* What may be wrong with an array that should be `right`: "", or ": wrong sign?" and the like, of up to TG__DIAGNOSIS bytes. */
 #define TG__DIAGNOSIS 160

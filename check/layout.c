@@ -9,6 +9,8 @@ static const char *const names[TG__LAYOUT_COUNT] = {
 
 const char *tg__layout_name(tg__layout l) { return names[l]; }
 
+const char *tg_op_check_layout(int i) { return i >= 0 && i < TG__LAYOUT_COUNT ? names[i] : NULL; }
+
 int tg__spread_axis(tg__layout l, const tg_shape *s) {
     if (s->rank == 0) return -1;
     int axis = l == TG__SPREAD_FIRST ? 0 : s->rank - 1;

@@ -7,6 +7,7 @@
 static void tried(tg__check *c, tg__layout l) {
     c->layouts |= 1u << l;
     c->report.layouts = __builtin_popcount(c->layouts);
+    c->report.layout_set = c->layouts;
 }
 
 /* ------------------------------------------------------------------ the same point, lying otherwise */

@@ -15,7 +15,9 @@
 #define TOLERANCE_IDENTITY_COARSE 1e-6
 #define TOLERANCE_F32_ELEMENTWISE 2e-6
 #define TOLERANCE_F32_OTHER 1e-5
-#define IDENTITIES 4 /* random pairs for <v, J u> = <J' v, u> */
+#define TOLERANCE_IDENTITY_F32 1e-5
+#define IDENTITIES 100 /* random pairs for <v, J u> = <J' v, u>, over all samples */
+#define IDENTITIES_F32 4 /* of each sample */
 
 static bool is_coarse(const tg__result *r) {
     for (int k = 0; k < r->n_out; k++)
@@ -53,11 +55,22 @@ static void draw_tangents(tg__check *c, tg__point *p) {
 
 /* ------------------------------------------------------------------ <v, J u> = <J' v, u> */
 
-static void check_identity(tg__check *c, tg__point *p, const tg__setting *s, int output) {
+static int identities_of_a_sample(const tg_op *op) {
+    int n = 0;
+    for (const tg_sample *s = op->samples; s && s->note; s++)
+        for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++)
+            if (s->in[i].kind == 'f' && tg_shape_numel(&s->in[i].shape) > 0) {
+                n++;
+                break;
+            }
+    return n ? (IDENTITIES + n - 1) / n : IDENTITIES;
+}
+
+static void check_identity(tg__check *c, tg__point *p, const tg__setting *s, int output, int rounds) {
     tg__setting q = *s;
     q.gradient = q.jvp = true;
     q.second = false;
-    for (int round = 0; round < IDENTITIES && !c->no_memory; round++) {
+    for (int round = 0; round < rounds && !c->no_memory; round++) {
         tg__arena_mark mark = tg__arena_at(&c->memory);
         tg__result r = tg__trial(c, p, &q);
         if (round == 0 && !tg__verdict(c, !r.status, "jvp: %s %s", tg_status_name(r.status), r.message)) return;
@@ -77,13 +90,35 @@ static void check_identity(tg__check *c, tg__point *p, const tg__setting *s, int
                 right += part;
                 size += fabs(part);
             }
-        double tolerance = is_coarse(&r) ? TOLERANCE_IDENTITY_COARSE : TOLERANCE_IDENTITY;
+        double tolerance = s->dtype == TG_F32 ? TOLERANCE_IDENTITY_F32
+                           : is_coarse(&r)    ? TOLERANCE_IDENTITY_COARSE
+                                              : TOLERANCE_IDENTITY;
         tg__verdict(c, fabs(left - right) <= tolerance * size,
                     "<v, J u> is %.15g, <J'v, u> is %.15g: the rule is not linear in the cotangent?", left, right);
         if (!c->no_memory) tg__arena_back(&c->memory, mark);
         draw_cotangents(c, p, &r);
         draw_tangents(c, p);
     }
+}
+
+/* The derivative of the gradients along u, in forward mode over backward, against backward over backward. */
+static void check_forward_over(tg__check *c, const tg__point *p, const tg__result *r) {
+    double left = 0, right = 0, size = 0;
+    for (int i = 0; i < p->n; i++) {
+        for (int64_t e = 0; e < r->jg[i].n; e++) {
+            double part = p->weight[i][e] * tg__array_get(&r->jg[i], e);
+            left += part;
+            size += fabs(part);
+        }
+        for (int64_t e = 0; e < r->gg[i].n; e++) {
+            double part = p->tangent[i][e] * tg__array_get(&r->gg[i], e);
+            right += part;
+            size += fabs(part) + fabs(p->weight[i][e] * tg__array_get(&r->g[i], e)); /* second derivatives of 0 are rounding */
+        }
+    }
+    double tolerance = is_coarse(r) ? TOLERANCE_IDENTITY_COARSE : 100 * TOLERANCE_IDENTITY;
+    tg__verdict(c, fabs(left - right) <= tolerance * size, "second order, forward over backward: <w, G u> is %.15g, not %.15g",
+                left, right);
 }
 
 /* ------------------------------------------------------------------ derivatives of one sample, in f64 */
@@ -114,8 +149,9 @@ static unsigned differentiable_outputs(tg__check *c, const tg__point *p, const t
 static void check_order(tg__check *c, tg__point *p, tg__setting *s, int output) {
     double tolerance = 0;
     s->gradient = true;
-    s->second = true;
+    s->second = s->forward_over = true;
     tg__result r = tg__trial(c, p, s);
+    s->forward_over = false;
     if (!expect_run(c, &r, "second order")) return;
     tolerance = first_order_tolerance(c, &r);
     tg__check_differences(c, p, s, &r, tolerance);
@@ -123,7 +159,13 @@ static void check_order(tg__check *c, tg__point *p, tg__setting *s, int output) 
         c->second_order_missing = true;
     else
         tg__check_second(c, p, s, &r, is_coarse(&r) ? TOLERANCE_COARSE : TOLERANCE_SECOND);
-    if (output >= 0) check_identity(c, p, s, output);
+    if (!r.second_missing) check_forward_over(c, p, &r);
+    if (output < 0) return;
+    check_identity(c, p, s, output, identities_of_a_sample(c->op));
+    if (c->second_order_missing) return;
+    tg__setting narrow = *s;
+    narrow.dtype = TG_F32;
+    check_identity(c, p, &narrow, output, IDENTITIES_F32);
 }
 
 static void check_derivatives(tg__check *c, tg__point *p, tg__setting *s, const tg__result *values) {
@@ -164,7 +206,12 @@ static void check_no_derivative(tg__check *c, const tg__point *p, const tg__sett
 
 /* ------------------------------------------------------------------ dtypes */
 
-static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *wide, const char *what) {
+/* One element of the output for one of the input: nothing is summed. */
+static bool is_each_alone(const tg__check *c, const tg__array *a, const tg__result *wide) {
+    return c->op->micro && tg_shape_equal(&a->shape, &wide->y[0].shape);
+}
+
+static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *wide, const char *what, double *ulp) {
     if (!narrow->data || !wide->data) return;
     char text[180];
     int64_t at;
@@ -177,6 +224,7 @@ static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *
     double tolerance = c->op->micro ? TOLERANCE_F32_ELEMENTWISE : TOLERANCE_F32_OTHER,
            error = tg__relative_error(wide, narrow, 1, &at);
     if (!(error <= c->report.worst_f32)) c->report.worst_f32 = error;
+    if (ulp) *ulp = fmax(*ulp, tg__ulp_error(wide, narrow));
     tg__verdict(c, error <= tolerance, "f32: %s: %s is %.9g, f64 says %.9g", what,
                 tg__element_text(&wide->shape, at, text, sizeof text), wide->n ? tg__array_get(narrow, at) : 0,
                 wide->n ? tg__array_get(wide, at) : 0);
@@ -186,11 +234,11 @@ static void check_f32(tg__check *c, const tg__result *narrow, const tg__result *
     char what[40];
     for (int k = 0; k < wide->n_out; k++) {
         snprintf(what, sizeof what, k ? "output %d" : "the value", k);
-        compare_f32(c, &narrow->y[k], &wide->y[k], what);
+        compare_f32(c, &narrow->y[k], &wide->y[k], what, is_each_alone(c, &wide->y[k], wide) ? &c->report.ulp_value : NULL);
     }
     for (int i = 0; i < TG_SAMPLE_INPUTS; i++) {
         snprintf(what, sizeof what, "d/d input %d", i);
-        compare_f32(c, &narrow->g[i], &wide->g[i], what);
+        compare_f32(c, &narrow->g[i], &wide->g[i], what, is_each_alone(c, &wide->g[i], wide) ? &c->report.ulp_gradient : NULL);
     }
 }
 

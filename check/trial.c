@@ -9,6 +9,7 @@ typedef struct trial {
     tg_tensor in[TG_SAMPLE_INPUTS], y[TG_MAX_OUTPUTS], v[TG_MAX_OUTPUTS], w[TG_SAMPLE_INPUTS];
     tg_tensor x[TG_SAMPLE_INPUTS], g[TG_SAMPLE_INPUTS];      /* differentiated ones only */
     int which[TG_SAMPLE_INPUTS], n_x;                        /* their numbers */
+    tg_tensor jg[TG_SAMPLE_INPUTS];                          /* of g, along the tangents */
     tg_tensor jv, parts[TG_SAMPLE_INPUTS][TG_SAMPLE_INPUTS]; /* d <weight i, g i> / dx j */
 } trial;
 
@@ -86,12 +87,16 @@ static void record_gradient(trial *t) {
     }
 }
 
+static void record_tangents(trial *t, tg_tensor *u) {
+    for (int j = 0; j < t->n_x; j++) u[j] = record_host(t, t->p->tangent[t->which[j]], t->x[j], TG__PACKED);
+}
+
 static void record_jvp(trial *t) {
     tg_tensor u[TG_SAMPLE_INPUTS];
     int k = 0;
     while (k < t->r->n_out && !has_cotangent(t, k)) k++;
     if (k == t->r->n_out || !t->n_x) return;
-    for (int j = 0; j < t->n_x; j++) u[j] = record_host(t, t->p->tangent[t->which[j]], t->x[j], TG__PACKED);
+    record_tangents(t, u);
     t->jv = tg_jvp(t->y[k], t->x, u, t->n_x);
 }
 
@@ -114,12 +119,22 @@ static void record_second(trial *t) {
     }
 }
 
+static void record_forward_over(trial *t) {
+    tg_tensor u[TG_SAMPLE_INPUTS];
+    record_tangents(t, u);
+    for (int i = 0; i < t->n_x && tg_ok(t->c->tape); i++) {
+        t->jg[i] = tg_jvp(t->g[i], t->x, u, t->n_x);
+        if (!tg_ok(t->c->tape) && forgive(t)) t->jg[i] = (tg_tensor){0};
+    }
+}
+
 static void run(trial *t) {
-    tg_tensor all[TG_MAX_OUTPUTS + TG_SAMPLE_INPUTS * (TG_SAMPLE_INPUTS + 1) + 1];
+    tg_tensor all[TG_MAX_OUTPUTS + TG_SAMPLE_INPUTS * (TG_SAMPLE_INPUTS + 2) + 1];
     int n = 0;
     for (int k = 0; k < t->r->n_out; k++) all[n++] = t->y[k];
     for (int i = 0; i < t->n_x; i++) {
         if (!is_none(t->g[i])) all[n++] = t->g[i];
+        if (!is_none(t->jg[i])) all[n++] = t->jg[i];
         for (int j = 0; j < t->n_x; j++)
             if (!is_none(t->parts[i][j])) all[n++] = t->parts[i][j];
     }
@@ -153,6 +168,8 @@ static void copy_gradients(trial *t) {
         if (tg__differentiable(t->p, i)) t->r->g[i] = zeros(t, i, t->s->dtype);
     for (int i = 0; i < t->n_x; i++)
         if (!is_none(t->g[i])) t->r->g[t->which[i]] = copy(t, t->g[i]);
+    for (int i = 0; i < t->n_x; i++)
+        if (!is_none(t->jg[i])) t->r->jg[t->which[i]] = copy(t, t->jg[i]);
     if (!is_none(t->jv)) t->r->jv = copy(t, t->jv);
     if (!t->s->second) return;
     for (int i = 0; i < t->p->n; i++)
@@ -177,6 +194,7 @@ static void record(trial *t) {
         if (!tg_ok(tape) && forgive(t)) t->jv = (tg_tensor){0};
     }
     if (t->s->second && tg_ok(tape)) record_second(t);
+    if (t->s->forward_over && tg_ok(tape)) record_forward_over(t);
 }
 
 tg__result tg__trial(tg__check *c, const tg__point *p, const tg__setting *s) {

@@ -108,6 +108,19 @@ double tg__relative_error(const tg__array *a, const tg__array *b, double floor, 
     return worst;
 }
 
+double tg__ulp_error(const tg__array *a, const tg__array *b) {
+    double worst = 0;
+    for (int64_t i = 0; i < a->n && i < b->n; i++) {
+        double x = tg__array_get(a, i), y = tg__array_get(b, i);
+        if (both_special(x, y)) continue;
+        int exponent;
+        frexp(x, &exponent);
+        double ulp = ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24), error = fabs(x - y) / ulp;
+        if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+    }
+    return worst;
+}
+
 /* ------------------------------------------------------------------ diagnosis */
 
 static bool near(double a, double b, double size) { return fabs(a - b) <= 1e-5 * size; }

@@ -1,6 +1,6 @@
 /* tests/ops.c: every op of the library through tg_op_check: a test for each op of the list, none written by hand. */
 #define _GNU_SOURCE
-#include "engine/alloc.h"
+#include "check/check.h"
 #include "tests/test.h"
 
 #include <math.h>
@@ -65,6 +65,21 @@ static bool lacks_a_library(const tg_op *op) {
     return lacks;
 }
 
+/* No cell of op by layout is empty that the samples can fill. */
+static void tries_every_layout(const tg_op *op, unsigned tried) {
+    unsigned needed = 0;
+    for (const tg_sample *s = op->samples; s && s->note; s++)
+        for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++) {
+            if (s->in[i].kind != 'f') continue;
+            for (tg__layout l = TG__PACKED; l < TG__SAME; l++)
+                if (tg_shape_numel(&s->in[i].shape) > 0 && tg__layout_differs(l, &s->in[i].shape)) needed |= 1u << l;
+            for (int j = 0; j < i; j++)
+                if (s->in[j].kind == 'f' && tg_shape_equal(&s->in[i].shape, &s->in[j].shape)) needed |= 1u << TG__SAME;
+        }
+    for (tg__layout l = TG__PACKED; l <= TG__SAME; l++)
+        CHECK(!(needed >> l & 1) || tried >> l & 1, "%s was not run with an input that is %s", op->name, tg__layout_name(l));
+}
+
 static void passes_the_battery(void) {
     const tg_op *op = tg_op_find(test_running()->name);
     if (!CHECK(op != NULL, "%s is not in the list", test_running()->name)) return;
@@ -76,6 +91,7 @@ static void passes_the_battery(void) {
     CHECK(r.cases > 20, "only %d cases", r.cases);
     CHECK(!has_differentiable_sample(op) || isfinite(r.worst_order2), "%s has no second derivative", op->name);
     is_documented(op);
+    tries_every_layout(op, r.layout_set);
 }
 
 #define MOST_OPS 2048

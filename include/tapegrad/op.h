@@ -224,9 +224,12 @@ typedef struct tg_op_report {
     int cases, failures;
     double worst_order1, worst_order2; /* largest relative errors seen, f64 */
     double worst_f32;                  /* f32 against f64, relative to the largest element */
+    double ulp_value, ulp_gradient;    /* the same of elementwise ops, in units of the last place of each element */
     int layouts;                       /* number of layouts tried */
+    unsigned layout_set;               /* bit i: tg_op_check_layout(i) was among them */
     char first_failure[256];
 } tg_op_report;
+TG_EXPORT const char *tg_op_check_layout(int i); /* "transposed storage"; NULL past the last one */
 TG_EXPORT int tg_op_check(const tg_op *op, FILE *out, bool verbose, tg_op_report *report);
 
 #ifdef __cplusplus

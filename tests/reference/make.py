@@ -148,6 +148,31 @@ def gather(xs, a):
     return y.reshape(x.shape[:axis] + at.shape + x.shape[axis + 1:])
 
 
+class Digamma(torch.autograd.Function):
+    """PyTorch's own derivative is good to 1e-9 only; the Hurwitz zeta function is exact."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.digamma(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * torch.special.zeta(torch.tensor(2.0), ctx.saved_tensors[0])
+
+
+def scaled(normalised, axis):
+    """Inputs are x, eps, and a factor and a term along an axis, or not."""
+    def run(xs, a):
+        shape = [1] * xs[0].dim()
+        shape[axis] = -1
+        y = normalised(xs[0], xs[1].item())
+        for i, w in enumerate(xs[2:]):
+            y = y * w.reshape(shape) if i == 0 else y + w.reshape(shape)
+        return y
+    return run
+
+
 def norm(xs, a):
     p = [0, 1, 2, float("inf"), float("-inf"), None][a["kind"]]
     if p is None or p == 0:
@@ -157,9 +182,9 @@ def norm(xs, a):
 
 
 PLAIN = """abs sign square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh
-asinh acosh atanh erf erfc lgamma digamma sigmoid relu neg floor ceil round trunc frac pow atan2 hypot fmod remainder maximum minimum
+asinh acosh atanh erf erfc lgamma sigmoid relu neg floor ceil round trunc frac pow atan2 hypot fmod remainder maximum minimum
 add sub mul div eq ne lt le gt ge isnan isinf isfinite lerp""".split()
-FUNCTIONAL = "softplus relu6 elu celu selu silu mish hardtanh hardsigmoid hardswish softsign gelu".split()
+FUNCTIONAL = "softplus relu6 elu celu selu silu mish hardtanh hardswish softsign gelu".split()
 
 OPS = {name: (lambda f: lambda xs, a: f(*xs))(getattr(torch, name)) for name in PLAIN}
 OPS.update({name: (lambda f: lambda xs, a: f(xs[0]) if len(xs) == 1 else None)(getattr(F, name)) for name in FUNCTIONAL})
@@ -168,6 +193,14 @@ OPS.update({
     "gelu_tanh": lambda xs, a: F.gelu(xs[0], approximate="tanh"),
     "cbrt": lambda xs, a: xs[0].sign() * xs[0].abs() ** (1 / 3),
     "normal_cdf": lambda xs, a: torch.special.ndtr(xs[0]),
+    "digamma": lambda xs, a: Digamma.apply(xs[0]),
+    "hardsigmoid": lambda xs, a: ((xs[0] + 3) / 6).clamp(0, 1),  # PyTorch's derivative is an f32 1/6
+    "clamp": lambda xs, a: torch.clamp(*xs) if len(xs) == 3 else None,
+    "prelu": lambda xs, a: torch.where(xs[0] > 0, xs[0], xs[1] * xs[0]),
+    "layer_norm": scaled(lambda x, eps: F.layer_norm(x, x.shape[-1:], eps=eps), -1),
+    "rms_norm": scaled(lambda x, eps: x * (x.square().mean(-1, keepdim=True) + eps).rsqrt(), -1),
+    "batch_norm": scaled(lambda x, eps: F.batch_norm(x, None, None, training=True, eps=eps), 1),
+    "heaviside": lambda xs, a: (xs[0] > 0).double(),
     "fma": lambda xs, a: xs[0] * xs[1] + xs[2],
     "where": lambda xs, a: torch.where(*xs),
     "and": lambda xs, a: torch.logical_and(*xs), "or": lambda xs, a: torch.logical_or(*xs),
