@@ -31,7 +31,9 @@ typedef struct gradcheck {
     int64_t element;
 } gradcheck;
 
-static bool differs(const gradcheck *g, int i) { return tg_dtype_is_float(g->given[i].dtype); }
+static bool is_float(const gradcheck *g, int i) { return tg_dtype_is_float(g->given[i].dtype); }
+
+static bool differs(const gradcheck *g, int i) { return is_float(g, i) && !(g->options.fixed >> i & 1); }
 
 /* ------------------------------------------------------------------ recording */
 
@@ -49,7 +51,7 @@ static bool record_value(gradcheck *g, recording *r) {
     tg_tape_reset(t);
     tg_seed(t, 0);
     for (int i = 0; i < g->n; i++)
-        r->x[i] = differs(g, i) ? record_f64(g, g->x[i], &g->given[i].shape) : tg_input(t, g->given[i]);
+        r->x[i] = is_float(g, i) ? record_f64(g, g->x[i], &g->given[i].shape) : tg_input(t, g->given[i]);
     r->y = g->fn(t, r->x, g->n, g->user);
     if (tg_tape_of(r->y) != t && tg_ok(t)) r->y = tg_on(t, r->y);
     return tg_ok(t);
@@ -406,7 +408,7 @@ static bool take_inputs(gradcheck *g, const tg_array *inputs) {
             snprintf(g->report->text, sizeof g->report->text, "input %d has no data, or no valid shape or dtype", i);
             return false;
         }
-        if (!differs(g, i)) continue;
+        if (!is_float(g, i)) continue;
         tg__array from = {inputs[i].dtype, inputs[i].shape, n, (void *)(uintptr_t)inputs[i].data};
         g->x[i] = tg__check_take(&g->c, (size_t)n * sizeof(double));
         for (int64_t e = 0; g->x[i] && e < n; e++) g->x[i][e] = tg__array_get(&from, e);

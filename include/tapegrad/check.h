@@ -18,6 +18,7 @@ typedef struct tg_gradcheck_options {
     double tolerance;  /* relative error; default 1e-6 */
     double step;       /* the largest step of a quotient, relative to max(|x|, 1/4); default 1/16; smaller ones are tried where
                           quotients do not settle */
+    uint64_t fixed;    /* bit i: input i is a float that is not to be differentiated */
     uint64_t seed;     /* of the random cotangents and directions */
 } tg_gradcheck_options;
 
