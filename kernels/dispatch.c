@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/depthwise.h"
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
@@ -36,6 +37,8 @@
         .row_norm_grad = {tg__row_norm_grad_f32_##set, tg__row_norm_grad_f64_##set},                         \
         .channel_norm = {tg__channel_norm_f32_##set, tg__channel_norm_f64_##set},                            \
         .channel_norm_grad = {tg__channel_norm_grad_f32_##set, tg__channel_norm_grad_f64_##set},             \
+        .depthwise = {tg__depthwise_f32_##set, tg__depthwise_f64_##set},                                     \
+        .depthwise_weights = {tg__depthwise_weights_f32_##set, tg__depthwise_weights_f64_##set},             \
     },
 
 static const tg__kernels kernels[TG_ISA_COUNT] = {TG__SET_MAP(KERNELS)};

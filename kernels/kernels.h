@@ -75,6 +75,19 @@ typedef struct tg__channel_norm {
     double epsilon;
 } tg__channel_norm;
 
+/* A convolution of planes x (images, channels, size) with one kernel for each channel: y (images, channels, at). Element i of
+ * an axis stands at i * spread + padding of a plane of zeros; result p sees i = p * stride + tap * dilation there. turned: the
+ * taps of w in reverse. Of the weights: w holds the cotangents of y, and y (channels, taps) the result. */
+typedef struct tg__depthwise {
+    const void *x, *w;
+    void *y;
+    int64_t images, channels;
+    int64_t size[3], at[3], taps[3], stride[3], dilation[3], spread[3], padding[3];
+    bool turned;
+    int64_t depth, rows, part, row; /* of the laid out plane; part: columns of one remainder by the stride */
+    size_t plane_bytes, memory;     /* what depthwise_plan found: of the plane, and of all that a worker needs */
+} tg__depthwise;
+
 typedef struct tg__kernels {
     tg_isa_level isa;
     /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
@@ -91,6 +104,9 @@ typedef struct tg__kernels {
     void (*row_norm_grad[2])(const tg__row_norm *a, int64_t begin, int64_t end, void *dw, void *db);
     void (*channel_norm[2])(const tg__channel_norm *a, int64_t begin, int64_t end);
     void (*channel_norm_grad[2])(const tg__channel_norm *a, int64_t begin, int64_t end);
+    /* planes [begin, end), counted image by image; channels [begin, end); memory: a->memory bytes of the caller's thread */
+    void (*depthwise[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
+    void (*depthwise_weights[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
 } tg__kernels;
 
 /* The table in use: the best set of this CPU, or the one that TG_ISA names (baseline, avx2, avx512; one that the CPU lacks is

@@ -246,6 +246,69 @@ static batch_offsets offsets_in(void *scratch, int64_t batch) {
 
 static void multiply(tg__gemm *g, tg_dtype d) { (d == TG_F32 ? tg__kernels_get()->gemm_f32 : tg__kernels_get()->gemm_f64)(g); }
 
+/* ------------------------------------------------------------------ a channel a group */
+
+static bool is_depthwise(const form *f) { return f->groups > 1 && f->cg == 1 && f->og == 1; }
+
+/* A transposed one is an ordinary one of g, spread out by the stride, unless it would need less than no padding. */
+static bool is_depthwise_transpose(const form *f) {
+    bool fits = is_depthwise(f);
+    for (int a = 0; a < AXES; a++) fits = fits && f->padding[a] <= f->dilation[a] * (f->taps[a] - 1);
+    return fits;
+}
+
+static tg__depthwise depthwise_of(const form *f, bool transpose, size_t size) {
+    tg__depthwise d = {.x = transpose ? f->g : f->x, .w = f->w, .images = f->images, .channels = f->groups};
+    int64_t extent[AXES];
+    d.turned = transpose;
+    for (int a = 0; a < AXES; a++) {
+        d.size[a] = transpose ? f->at[a] : f->size[a];
+        d.at[a] = transpose ? f->size[a] : f->at[a];
+        d.taps[a] = f->taps[a], d.dilation[a] = f->dilation[a];
+        d.stride[a] = transpose ? 1 : f->stride[a];
+        d.spread[a] = transpose ? f->stride[a] : 1;
+        d.padding[a] = transpose ? f->dilation[a] * (f->taps[a] - 1) - f->padding[a] : f->padding[a];
+        int64_t filled = d.padding[a] + (d.size[a] - 1) * d.spread[a] + 1;
+        extent[a] = (d.at[a] - 1) * d.stride[a] + d.dilation[a] * (d.taps[a] - 1) + 1;
+        if (extent[a] < filled) extent[a] = filled;
+    }
+    d.depth = extent[0], d.rows = extent[1];
+    d.part = (extent[2] + d.stride[2] - 1) / d.stride[2], d.row = d.part * d.stride[2];
+    d.plane_bytes = round64((size_t)(d.depth * d.rows * d.row) * size + 128); /* whole vectors are read */
+    d.memory = d.plane_bytes + round64((size_t)f->all_taps * sizeof(int64_t));
+    return d;
+}
+
+typedef struct depthwise_run {
+    tg__depthwise planes;
+    void (*piece)(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
+    int64_t items, workers;
+    char *memory;
+} depthwise_run;
+
+static int64_t depthwise_workers(int64_t items, int threads) { return threads < 1 ? 1 : items < threads ? items : threads; }
+
+static void depthwise_share(int64_t begin, int64_t end, void *ctx) {
+    const depthwise_run *r = ctx;
+    r->piece(&r->planes, begin * r->items / r->workers, end * r->items / r->workers,
+             r->memory + (size_t)begin * r->planes.memory);
+}
+
+static tg_status run_depthwise(tg_kernel_args *k, const form *f, depthwise_run r) {
+    r.workers = depthwise_workers(r.items, k->threads);
+    r.memory = k->scratch;
+    r.planes.y = k->out[0].data;
+    double work = 2 * (double)(f->images * f->groups) * (double)(f->all_taps + 4) * (double)(f->all_at + f->all_size);
+    tg_parallel(k->threads, r.workers, work, depthwise_share, &r);
+    return TG_OK;
+}
+
+static size_t depthwise_scratch(const form *f, bool transpose, int64_t items, tg_dtype d, int threads) {
+    return (size_t)depthwise_workers(items, threads) * depthwise_of(f, transpose, tg_dtype_size(d)).memory;
+}
+
+static int at_type(tg_dtype d) { return d == TG_F64; }
+
 /* ------------------------------------------------------------------ conv */
 
 static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads) {
@@ -253,6 +316,7 @@ static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out
     if (!out->numel) return 0;
     form f = form_of(&in[0], &in[1], out, attr);
     int64_t batch = f.images * f.groups;
+    if (is_depthwise(&f)) return depthwise_scratch(&f, false, batch, in->dtype, threads);
     return offsets_bytes(batch) + tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
 }
 
@@ -261,6 +325,11 @@ static tg_status conv_kernel(tg_kernel_args *k) {
     const tg_operand *y = &k->out[0];
     if (!y->numel) return TG_OK;
     form f = form_of(&k->in[0], &k->in[1], y, k->attr);
+    if (is_depthwise(&f)) {
+        depthwise_run r = {.planes = depthwise_of(&f, false, tg_dtype_size(y->dtype)), .items = f.images * f.groups};
+        r.piece = tg__kernels_get()->depthwise[at_type(y->dtype)];
+        return run_depthwise(k, &f, r);
+    }
     tg__image patches = patches_of_x(&f, true);
     tg__gemm g = {.m = f.og, .n = f.all_at, .k = f.cg * f.all_taps, .pairs = 1, .batch = f.images * f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);
@@ -529,6 +598,7 @@ static size_t conv_transpose_scratch(const tg_operand *in, int n_in, const tg_op
     (void)n_in;
     if (!out->numel) return 0;
     form f = form_of(out, &in[1], &in[0], attr);
+    if (is_depthwise_transpose(&f)) return depthwise_scratch(&f, true, f.images * f.groups, out->dtype, threads);
     transpose_memory m = transpose_memory_of(&f, out->dtype, threads);
     return m.offsets + m.weights + m.points + m.gemm;
 }
@@ -570,6 +640,11 @@ static tg_status conv_transpose_kernel(tg_kernel_args *k) {
     const tg_operand *x = &k->out[0];
     if (!x->numel) return TG_OK;
     form f = form_of(x, &k->in[1], &k->in[0], k->attr);
+    if (is_depthwise_transpose(&f)) {
+        depthwise_run r = {.planes = depthwise_of(&f, true, tg_dtype_size(x->dtype)), .items = f.images * f.groups};
+        r.piece = tg__kernels_get()->depthwise[at_type(x->dtype)];
+        return run_depthwise(k, &f, r);
+    }
     transpose_memory memory = transpose_memory_of(&f, x->dtype, k->threads);
     for (int64_t i = 0; i < phases_of(&f); i++) {
         phase h = phase_at(&f, phase_number(&f, i));
@@ -626,6 +701,8 @@ const tg_op tg__op_conv_transpose = {
         SAMPLE("groups", INPUTS(IN('f', (1, 4, 3, 3)), IN('f', (4, 3, 2, 2))), CONV((2, 1), (0, 0), (1, 1), (6, 4), 2)),
         SAMPLE("a channel a group", INPUTS(IN('f', (2, 3, 3, 3)), IN('f', (3, 1, 3, 3))),
                CONV((2, 2), (1, 1), (1, 1), (6, 5), 3)),
+        SAMPLE("a channel a group, more padding than kernel", INPUTS(IN('f', (1, 2, 6)), IN('f', (2, 1, 2))),
+               CONV((1), (2), (1), (3), 2)),
         SAMPLE("kernels of one element", INPUTS(IN('f', (2, 4, 3, 3)), IN('f', (4, 3, 1, 1))),
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 2, 2, 3)), IN('f', (2, 1, 2, 2, 2))),
@@ -652,6 +729,7 @@ static size_t conv_weight_grad_scratch(const tg_operand *in, int n_in, const tg_
     (void)n_in;
     if (!out->numel) return 0;
     form f = form_of(&in[0], out, &in[1], attr);
+    if (is_depthwise(&f)) return depthwise_scratch(&f, false, f.groups, in->dtype, threads);
     return offsets_bytes(f.groups) + tables_bytes(&f) +
            tg__gemm_scratch(in->dtype, f.og, f.cg * f.all_taps, f.all_at, (int)f.images, f.groups, threads);
 }
@@ -661,6 +739,12 @@ static tg_status conv_weight_grad_kernel(tg_kernel_args *k) {
     const tg_operand *w = &k->out[0];
     if (!w->numel) return TG_OK;
     form f = form_of(&k->in[0], w, &k->in[1], k->attr);
+    if (is_depthwise(&f)) {
+        depthwise_run r = {.planes = depthwise_of(&f, false, tg_dtype_size(w->dtype)), .items = f.groups};
+        r.planes.w = f.g;
+        r.piece = tg__kernels_get()->depthwise_weights[at_type(w->dtype)];
+        return run_depthwise(k, &f, r);
+    }
     tg__image patches = patches_of_x(&f, false);
     tg__gemm g = {.m = f.og, .n = f.cg * f.all_taps, .k = f.all_at, .pairs = (int)f.images, .batch = f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);

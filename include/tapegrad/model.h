@@ -6,6 +6,7 @@
 #define TAPEGRAD_MODEL_H
 
 #include "core.h"
+#include "options.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -77,6 +78,76 @@ TG_EXPORT tg_linear tg_linear_new(tg_model *m, const char *name, int64_t in, int
 TG_EXPORT tg_linear tg_linear_new_of(tg_model *m, const char *name, int64_t in, int64_t out, tg_dtype dtype, bool with_bias);
 TG_SITED(tg_tensor, tg_linear_apply, tg_linear l, tg_tensor x);
 #define tg_linear_apply(...) tg_linear_apply_at(TG_HERE, __VA_ARGS__)
+
+/* All layers below: parameters are f32, named "<name>.weight" and "<name>.bias"; nodes are in the scope <name>; errors are
+ * those of tg_param and of the op, naming the caller's site. A layer is a plain struct: its options may be changed.
+ *
+ * A convolution with 1 to 3 spatial axes, as many as `kernel` has: tg_conv1d, 2d, 3d and a bias. x (N, in, L...), weight
+ * (out, in / groups, kernel...) (He normal), bias (out) (zeros; owner NULL: none). TG_EARG for a kernel of other axes. */
+typedef struct tg_conv_layer {
+    tg_tensor weight, bias;
+    tg_conv_config config;
+    int axes;
+} tg_conv_layer;
+TG_EXPORT tg_conv_layer tg_conv_new(tg_model *m, const char *name, int64_t in, int64_t out, tg_shape kernel,
+                                    tg_conv_config config);
+TG_SITED(tg_tensor, tg_conv_apply, tg_conv_layer l, tg_tensor x);
+#define tg_conv_apply(...) tg_conv_apply_at(TG_HERE, __VA_ARGS__)
+
+/* Layer and RMS normalisation of the last axis: tg_layer_norm and tg_rms_norm; weight (size) ones, bias (size) zeros, none for
+ * RMS. epsilon is 1e-5. */
+typedef struct tg_norm_layer {
+    tg_tensor weight, bias;
+    double epsilon;
+} tg_norm_layer;
+TG_EXPORT tg_norm_layer tg_layer_norm_new(tg_model *m, const char *name, int64_t size);
+TG_SITED(tg_tensor, tg_layer_norm_apply, tg_norm_layer l, tg_tensor x);
+#define tg_layer_norm_apply(...) tg_layer_norm_apply_at(TG_HERE, __VA_ARGS__)
+TG_EXPORT tg_norm_layer tg_rms_norm_new(tg_model *m, const char *name, int64_t size);
+TG_SITED(tg_tensor, tg_rms_norm_apply, tg_norm_layer l, tg_tensor x);
+#define tg_rms_norm_apply(...) tg_rms_norm_apply_at(TG_HERE, __VA_ARGS__)
+
+/* Batch normalisation: tg_batch_norm. In training a step also moves the buffers "<name>.running_mean" and "<name>.running_var"
+ * (of a sample: divided by its size less 1) by momentum, 0.1, towards those of the batch; else x is normalised with them. Two
+ * training applications in one step: the second one's move builds on the first. */
+typedef struct tg_batch_norm_layer {
+    tg_tensor weight, bias, mean, variance;
+    double epsilon, momentum;
+} tg_batch_norm_layer;
+TG_EXPORT tg_batch_norm_layer tg_batch_norm_new(tg_model *m, const char *name, int64_t channels);
+TG_SITED(tg_tensor, tg_batch_norm_apply, tg_batch_norm_layer l, tg_tensor x, bool training);
+#define tg_batch_norm_apply(...) tg_batch_norm_apply_at(TG_HERE, __VA_ARGS__)
+
+/* A table of `count` vectors (normal, deviation 1): index (any), i64 or i32 -> y (index's shape, size). */
+typedef struct tg_embedding_layer {
+    tg_tensor weight;
+} tg_embedding_layer;
+TG_EXPORT tg_embedding_layer tg_embedding_new(tg_model *m, const char *name, int64_t count, int64_t size);
+TG_SITED(tg_tensor, tg_embedding_apply, tg_embedding_layer l, tg_tensor index);
+#define tg_embedding_apply(...) tg_embedding_apply_at(TG_HERE, __VA_ARGS__)
+
+/* Recurrent layers over a sequence x (T, N, in) -> y (T, N, size): tg_lstm_cell and tg_gru_cell, step by step, from states of
+ * zeros. Parameters "<name>.wx", "<name>.wh" (uniform, +- 1 / sqrt(size)), "<name>.b" and, of a GRU, "<name>.bh" (zeros). */
+typedef struct tg_recurrent {
+    tg_cell cell;
+} tg_recurrent;
+TG_EXPORT tg_recurrent tg_lstm_new(tg_model *m, const char *name, int64_t in, int64_t size);
+TG_SITED(tg_tensor, tg_lstm_apply, tg_recurrent l, tg_tensor x);
+#define tg_lstm_apply(...) tg_lstm_apply_at(TG_HERE, __VA_ARGS__)
+TG_EXPORT tg_recurrent tg_gru_new(tg_model *m, const char *name, int64_t in, int64_t size);
+TG_SITED(tg_tensor, tg_gru_apply, tg_recurrent l, tg_tensor x);
+#define tg_gru_apply(...) tg_gru_apply_at(TG_HERE, __VA_ARGS__)
+
+/* Multi-head self-attention: x (..., T, size) -> y (..., T, size): "<name>.qkv", a linear layer to queries, keys and values,
+ * tg_attention in `heads` heads, which must divide size (TG_EARG), and "<name>.out", a linear layer. */
+typedef struct tg_self_attention {
+    tg_linear qkv, out;
+    int64_t heads;
+    tg_attention_config config;
+} tg_self_attention;
+TG_EXPORT tg_self_attention tg_self_attention_new(tg_model *m, const char *name, int64_t size, int64_t heads, bool causal);
+TG_SITED(tg_tensor, tg_self_attention_apply, tg_self_attention l, tg_tensor x);
+#define tg_self_attention_apply(...) tg_self_attention_apply_at(TG_HERE, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

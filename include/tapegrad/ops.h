@@ -1770,6 +1770,38 @@ TG_SITED(tg_tensor, tg_normal, tg_tape *t, tg_shape shape, tg_dtype d, double me
 TG_SITED(tg_tensor, tg_dropout, tg_tensor x, double p);
 #define tg_dropout(...) tg_dropout_at(TG_HERE, __VA_ARGS__)
 
+/* tg_rnn_cell: one step of a plain recurrent network (Elman's). w.b may be (tg_tensor){0}.
+ *    y = tanh(x wx + h wh + b)
+ *  Shapes:   x (N, I), h (N, H), wx (I, H), wh (H, H), b (H) -> y (N, H): the next h
+ *  Dtypes:   f32, f64, the same for all
+ *  Gradient: with d = g (1 - y^2): dx = d wx^T, dh = d wh^T, dwx = x^T d, dwh = h^T d, db = sum of d
+ *  Errors:   those of tg_matmul and tg_add
+ *  Source:   Elman 1990, Finding structure in time */
+TG_SITED(tg_tensor, tg_rnn_cell, tg_tensor x, tg_tensor h, tg_cell w);
+#define tg_rnn_cell(...) tg_rnn_cell_at(TG_HERE, __VA_ARGS__)
+
+/* tg_lstm_cell: one step of a long short-term memory. *c, the memory, is read and becomes the next one. The columns of wx, wh
+ *  and b are those of the gates i, f, g, o, one after the other; w.b may be (tg_tensor){0}.
+ *    c' = sigmoid(f) c + sigmoid(i) tanh(g), y = sigmoid(o) tanh(c'), where (i, f, g, o) = x wx + h wh + b
+ *  Shapes:   x (N, I), h (N, H), c (N, H), wx (I, 4 H), wh (H, 4 H), b (4 H) -> y (N, H): the next h
+ *  Dtypes:   f32, f64, the same for all
+ *  Gradient: by those of the ops in the formula
+ *  Errors:   TG_ESHAPE if wx has not 4 times as many columns as c; those of tg_matmul, tg_add and tg_mul
+ *  Source:   Hochreiter, Schmidhuber 1997, Long short-term memory; Gers, Schmidhuber, Cummins 2000 (the gate f) */
+TG_SITED(tg_tensor, tg_lstm_cell, tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell w);
+#define tg_lstm_cell(...) tg_lstm_cell_at(TG_HERE, __VA_ARGS__)
+
+/* tg_gru_cell: one step of a gated recurrent unit. The columns of wx, wh, b and bh are those of r, z, n, one after the other;
+ *  w.b and w.bh, the biases of x wx and of h wh, may be (tg_tensor){0}.
+ *    y = (1 - z) n + z h, with r = sigmoid(xr + hr), z = sigmoid(xz + hz), n = tanh(xn + r hn), x. = x wx + b, h. = h wh + bh
+ *  Shapes:   x (N, I), h (N, H), wx (I, 3 H), wh (H, 3 H), b (3 H), bh (3 H) -> y (N, H): the next h
+ *  Dtypes:   f32, f64, the same for all
+ *  Gradient: by those of the ops in the formula
+ *  Errors:   TG_ESHAPE if wx has not 3 times as many columns as h; those of tg_matmul, tg_add and tg_mul
+ *  Source:   Cho et al. 2014, arXiv:1406.1078, eq. 5 to 8, with r after the product as in Chung et al. 2014, arXiv:1412.3555 */
+TG_SITED(tg_tensor, tg_gru_cell, tg_tensor x, tg_tensor h, tg_cell w);
+#define tg_gru_cell(...) tg_gru_cell_at(TG_HERE, __VA_ARGS__)
+
 /* tg_sum: the sum over axes, in a fixed order: bits do not depend on threads or layout. The sum of nothing is 0.
  *    y = sum of x over the axes
  *  Shapes:   x (any) -> y without the axes, or with size 1 there if keepdims
@@ -1873,6 +1905,17 @@ TG_SITED(tg_tensor, tg_pixel_unshuffle, tg_tensor x, int64_t r);
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_interpolate, tg_tensor x, tg_shape size, tg_interpolation mode, bool corners);
 #define tg_interpolate(...) tg_interpolate_at(TG_HERE, __VA_ARGS__)
+
+/* tg_rotary: turns pairs of elements of each vector by angles that grow with its position, so that products of turned vectors
+ *  depend on the distance of their positions. Element i is paired with i + D / 2. Rows have the positions first, first + 1, ...
+ *    (y[t, i], y[t, i + D / 2]) = (x[t, i], x[t, i + D / 2]) turned by (first + t) base^(-2 i / D)
+ *  Shapes:   x (..., T, D), D even -> y (the same)
+ *  Dtypes:   f32, f64
+ *  Gradient: g turned back by the same angles
+ *  Errors:   TG_ESHAPE if x has rank less than 2 or D is odd; TG_EARG if base is not positive; TG_EDTYPE for other dtypes
+ *  Source:   Su, Lu, Pan, Murtadha, Wen, Liu 2021, RoFormer, arXiv:2104.09864, eq. 15 and 34 */
+TG_SITED(tg_tensor, tg_rotary, tg_tensor x, int64_t first, double base);
+#define tg_rotary(...) tg_rotary_at(TG_HERE, __VA_ARGS__)
 
 /* tg_floor: the largest whole number that is not above x.
  *    y = floor(x)
