@@ -346,6 +346,14 @@ void tg_seed(tg_tape *t, uint64_t seed) {
     t->stream = t->stream_base = 0;
 }
 
+tg_random_state tg_random_get(const tg_tape *t) { return t ? (tg_random_state){t->seed, t->stream} : (tg_random_state){0, 0}; }
+
+void tg_random_set(tg_tape *t, tg_random_state state) {
+    if (!t) return;
+    t->seed = state.seed;
+    t->stream = t->stream_base = state.stream;
+}
+
 void tg_check_finite(tg_tape *t, bool on) {
     if (t) t->check_finite = on;
 }

@@ -64,9 +64,119 @@ TG_API(tg_tensor, tg_normal, (tg_tape *t, tg_shape shape, tg_dtype d, double mea
     return affine(site, tg__source(site, t, &tg__op_normal, shape, d), mean, sd);
 }
 
-static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const char *why) {
-    tg__fail(t, status, "dropout", site, t->scope, "%s", why);
+static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const char *op, const char *why) {
+    tg__fail(t, status, op, site, t->scope, "%s", why);
     return tg__poison(t);
+}
+
+/* Whether a function of a tensor can go on: it is on a tape without an error, and is there, and a float. */
+static bool is_ready(const char *site, const char *op, tg_tensor x) {
+    tg_tape *t = tg_tape_of(x);
+    if (!t || t->base.error.status || !tg_valid(x)) return false;
+    if (!tg_dtype_is_float(tg_dtype_of(x))) refuse(site, t, TG_EDTYPE, op, "the dtype must be f32 or f64");
+    return !t->base.error.status;
+}
+
+static tg_tensor not_ready(const char *site, tg_tensor x) {
+    return tg_tape_of(x) ? tg_stop_gradient_at(site, x) /* says why */ : tg__lost(site);
+}
+
+/*| tg_gumbel: random numbers of the standard Gumbel distribution. The largest of logits plus such numbers is a sample of
+ *  softmax(logits): tg_categorical.
+ *    y = -log(-log(1 - u)), 0 <= u < 1; -log(1 - u) counts as at least 2^-25 (f64: 2^-54)
+ *  Shapes:   y shape
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Gumbel 1935, Les valeurs extremes des distributions statistiques; Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_gumbel, (tg_tape *t, tg_shape shape, tg_dtype dtype), (t, shape, dtype)) {
+    if (!t) return tg__lost(site);
+    tg_tensor u = tg__source(site, t, &tg__op_uniform, shape, dtype);
+    if (t->base.error.status) return tg__poison(t);
+    tg_tensor least = tg_scalar_at(site, t, dtype == TG_F32 ? 0x1p-25 : 0x1p-54, dtype);
+    tg_tensor exponential = tg_maximum_at(site, tg_neg_at(site, tg_log1p_at(site, tg_neg_at(site, u))), least);
+    return tg_neg_at(site, tg_log_at(site, exponential));
+}
+
+/*| tg_bernoulli: true with the probability that p has there.
+ *    y = u < p, 0 <= u < 1
+ *  Shapes:   p (any) -> y (the same); for one probability everywhere give tg_full
+ *  Dtypes:   p f32 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if p is not f32 or f64
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_bernoulli, (tg_tensor p), (p)) {
+    if (!is_ready(site, "bernoulli", p)) return not_ready(site, p);
+    return tg_lt_at(site, tg__source(site, tg_tape_of(p), &tg__op_uniform, tg_shape_of(p), tg_dtype_of(p)), p);
+}
+
+/*| tg_categorical: a random class for each row of an axis, with the probabilities softmax(logits): the largest of the logits
+ *  plus Gumbel numbers. Logits of -infinity are never taken.
+ *    y = argmax over the axis of logits + tg_gumbel
+ *  Shapes:   logits (..., C, ...), C >= 1 -> y without that axis
+ *  Dtypes:   f32, f64 -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are not f32 or f64
+ *  Source:   Maddison, Tarlow, Minka 2014, A* sampling, section 2 (the Gumbel-max trick); Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_categorical, (tg_tensor logits, int64_t axis), (logits, axis)) {
+    if (!is_ready(site, "categorical", logits)) return not_ready(site, logits);
+    tg_tensor g = tg_gumbel_at(site, tg_tape_of(logits), tg_shape_of(logits), tg_dtype_of(logits));
+    return tg_argmax_at(site, tg_add_at(site, logits, g), axis);
+}
+
+#define EXACT INT64_C(0x20000000000000) /* 2^53: doubles hold every whole number up to it */
+
+/*| tg_randint: random whole numbers, evenly spread: from lo to hi - 1. Made of 53 random bits: for n = hi - lo numbers a
+ *  probability is off 1 / n by less than 2^-53.
+ *    y = lo + floor((hi - lo) u), 0 <= u < 1
+ *  Shapes:   y shape
+ *  Dtypes:   i64, i32
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if hi <= lo, or a bound does not fit the dtype or is beyond 2^53; TG_EDTYPE if dtype is not i64 or i32;
+ *            TG_ESHAPE if the shape is not allowed
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_randint, (tg_tape *t, tg_shape shape, tg_dtype dtype, int64_t lo, int64_t hi), (t, shape, dtype, lo, hi)) {
+    if (!t) return tg__lost(site);
+    if (dtype != TG_I64 && dtype != TG_I32) return refuse(site, t, TG_EDTYPE, "randint", "the dtype must be i64 or i32");
+    int64_t least = dtype == TG_I32 ? INT32_MIN : -EXACT, most = dtype == TG_I32 ? INT32_MAX : EXACT;
+    if (hi <= lo) return refuse(site, t, TG_EARG, "randint", "there is no number from lo to hi - 1");
+    if (lo < least || hi - 1 > most) return refuse(site, t, TG_EARG, "randint", "a bound is too large");
+    tg_tensor u = tg__source(site, t, &tg__op_uniform, shape, TG_F64);
+    tg_tensor steps = tg_cast_at(site, tg_scale_at(site, u, (double)(hi - lo)), TG_I64); /* hi - lo may be beyond i32 */
+    return tg_cast_at(site, tg_add_at(site, steps, tg_full_at(site, t, TG_SCALAR, (double)lo, TG_I64)), dtype);
+}
+
+/*| tg_permutation: the numbers from 0 to n - 1 in random order: the order that sorts random numbers.
+ *    y = argsort of u, 0 <= u < 1 with 53 random bits
+ *  Shapes:   y (n)
+ *  Dtypes:   i64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if n < 0
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_API(tg_tensor, tg_permutation, (tg_tape *t, int64_t n), (t, n)) {
+    if (!t) return tg__lost(site);
+    return tg_argsort_at(site, tg__source(site, t, &tg__op_uniform, TG_SHAPE(n), TG_F64), 0, false);
+}
+
+static bool is_probability(const char *site, tg_tape *t, const char *op, double p) {
+    if (!(p >= 0 && p < 1)) refuse(site, t, TG_EARG, op, "the probability must be in [0, 1)");
+    return !t->base.error.status;
+}
+
+/*| tg_dropout_mask: what tg_dropout multiplies by, to be shared by several tensors or time steps.
+ *    y = 0 with probability p, else 1 / (1 - p)
+ *  Shapes:   y shape; a size of 1 drops a whole axis of what it is multiplied with
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Gal, Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks */
+TG_API(tg_tensor, tg_dropout_mask, (tg_tape *t, tg_shape shape, tg_dtype dtype, double p), (t, shape, dtype, p)) {
+    if (!t) return tg__lost(site);
+    if (!is_probability(site, t, "dropout_mask", p)) return tg__poison(t);
+    tg_tensor u = tg__source(site, t, &tg__op_uniform, shape, dtype);
+    if (t->base.error.status) return u;
+    tg_tensor kept = tg_ge_at(site, u, tg_scalar_at(site, t, p, dtype));
+    return tg_where_at(site, kept, tg_scalar_at(site, t, 1 / (1 - p), dtype), tg__zero_like(u));
 }
 
 /*| tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
@@ -78,13 +188,10 @@ static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const ch
  *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
  *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
 TG_API(tg_tensor, tg_dropout, (tg_tensor x, double p), (x, p)) {
+    if (!is_ready(site, "dropout", x)) return not_ready(site, x);
     tg_tape *t = tg_tape_of(x);
-    if (!t) return tg__lost(site);
-    if (t->base.error.status) return tg__poison(t);
-    if (!tg_valid(x)) return tg_stop_gradient_at(site, x); /* says why */
-    if (!(p >= 0 && p < 1)) return refuse(site, t, TG_EARG, "the probability must be in [0, 1)");
     tg_dtype d = tg_dtype_of(x);
-    if (!tg_dtype_is_float(d)) return refuse(site, t, TG_EDTYPE, "x must be f32 or f64");
+    if (!is_probability(site, t, "dropout", p)) return tg__poison(t);
     if (p == 0) return x;
     tg_tensor u = tg__source(site, t, &tg__op_uniform, tg_shape_of(x), d);
     tg_tensor kept = tg_ge_at(site, u, tg_scalar_at(site, t, p, d));

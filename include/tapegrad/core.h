@@ -258,6 +258,14 @@ TG_EXPORT void tg_pop_scope(tg_tape *t);
 TG_EXPORT void tg_set_eager(tg_tape *t, bool on);
 TG_EXPORT void tg_set_threads(tg_tape *t, int threads); /* most threads a kernel may use; 0: OpenMP's number (default) */
 TG_EXPORT void tg_seed(tg_tape *t, uint64_t seed);      /* restart the random numbers of this tape; the default seed is 0 */
+/* Where a tape's random numbers are: its seed, and how many random tensors it has recorded since. Two numbers to save and
+ * restore as they are; the tensors recorded after tg_random_set are those that followed tg_random_get, for any number of
+ * threads. Set it between recordings: a recording that fails gives its random tensors back at the reset. */
+typedef struct tg_random_state {
+    uint64_t seed, stream;
+} tg_random_state;
+TG_EXPORT tg_random_state tg_random_get(const tg_tape *t); /* zeros for NULL */
+TG_EXPORT void tg_random_set(tg_tape *t, tg_random_state state);
 /* tg_check_finite: when on, a step whose new values or roots hold a NaN or an infinity changes nothing and is TG_ENONFINITE;
  * the message names the op, site, element and inputs where the first one was born. Costs all gradients alive at once. */
 TG_EXPORT void tg_check_finite(tg_tape *t, bool on);

@@ -1759,6 +1759,70 @@ TG_SITED(tg_tensor, tg_uniform, tg_tape *t, tg_shape shape, tg_dtype dtype, doub
 TG_SITED(tg_tensor, tg_normal, tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
 #define tg_normal(...) tg_normal_at(TG_HERE, __VA_ARGS__)
 
+/* tg_gumbel: random numbers of the standard Gumbel distribution. The largest of logits plus such numbers is a sample of
+ *  softmax(logits): tg_categorical.
+ *    y = -log(-log(1 - u)), 0 <= u < 1; -log(1 - u) counts as at least 2^-25 (f64: 2^-54)
+ *  Shapes:   y shape
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Gumbel 1935, Les valeurs extremes des distributions statistiques; Philox4x32-10 (see tg_uniform) */
+TG_SITED(tg_tensor, tg_gumbel, tg_tape *t, tg_shape shape, tg_dtype dtype);
+#define tg_gumbel(...) tg_gumbel_at(TG_HERE, __VA_ARGS__)
+
+/* tg_bernoulli: true with the probability that p has there.
+ *    y = u < p, 0 <= u < 1
+ *  Shapes:   p (any) -> y (the same); for one probability everywhere give tg_full
+ *  Dtypes:   p f32 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
+ *  Gradient: none flows
+ *  Errors:   TG_EDTYPE if p is not f32 or f64
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_SITED(tg_tensor, tg_bernoulli, tg_tensor p);
+#define tg_bernoulli(...) tg_bernoulli_at(TG_HERE, __VA_ARGS__)
+
+/* tg_categorical: a random class for each row of an axis, with the probabilities softmax(logits): the largest of the logits
+ *  plus Gumbel numbers. Logits of -infinity are never taken.
+ *    y = argmax over the axis of logits + tg_gumbel
+ *  Shapes:   logits (..., C, ...), C >= 1 -> y without that axis
+ *  Dtypes:   f32, f64 -> i64
+ *  Gradient: none flows
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are not f32 or f64
+ *  Source:   Maddison, Tarlow, Minka 2014, A* sampling, section 2 (the Gumbel-max trick); Philox4x32-10 (see tg_uniform) */
+TG_SITED(tg_tensor, tg_categorical, tg_tensor logits, int64_t axis);
+#define tg_categorical(...) tg_categorical_at(TG_HERE, __VA_ARGS__)
+
+/* tg_randint: random whole numbers, evenly spread: from lo to hi - 1. Made of 53 random bits: for n = hi - lo numbers a
+ *  probability is off 1 / n by less than 2^-53.
+ *    y = lo + floor((hi - lo) u), 0 <= u < 1
+ *  Shapes:   y shape
+ *  Dtypes:   i64, i32
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if hi <= lo, or a bound does not fit the dtype or is beyond 2^53; TG_EDTYPE if dtype is not i64 or i32;
+ *            TG_ESHAPE if the shape is not allowed
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_SITED(tg_tensor, tg_randint, tg_tape *t, tg_shape shape, tg_dtype dtype, int64_t lo, int64_t hi);
+#define tg_randint(...) tg_randint_at(TG_HERE, __VA_ARGS__)
+
+/* tg_permutation: the numbers from 0 to n - 1 in random order: the order that sorts random numbers.
+ *    y = argsort of u, 0 <= u < 1 with 53 random bits
+ *  Shapes:   y (n)
+ *  Dtypes:   i64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_ESHAPE if n < 0
+ *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
+TG_SITED(tg_tensor, tg_permutation, tg_tape *t, int64_t n);
+#define tg_permutation(...) tg_permutation_at(TG_HERE, __VA_ARGS__)
+
+/* tg_dropout_mask: what tg_dropout multiplies by, to be shared by several tensors or time steps.
+ *    y = 0 with probability p, else 1 / (1 - p)
+ *  Shapes:   y shape; a size of 1 drops a whole axis of what it is multiplied with
+ *  Dtypes:   f32, f64
+ *  Gradient: none: there is no input
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Source:   Gal, Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks */
+TG_SITED(tg_tensor, tg_dropout_mask, tg_tape *t, tg_shape shape, tg_dtype dtype, double p);
+#define tg_dropout_mask(...) tg_dropout_mask_at(TG_HERE, __VA_ARGS__)
+
 /* tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
  *  the call out when you evaluate. p = 0 gives x itself.
  *    y = 0 with probability p, else x / (1 - p)
