@@ -120,10 +120,7 @@ static const tg__plan *plan_by_key(tg__planner *p) {
     const tg__plan *plan = find(p);
     t->stats.plan_hits += plan != NULL;
     if (!plan) plan = made_plan(p);
-    if (plan && plan != &p->draft) {
-        remember_nodes(p, plan);
-        tg__repeat_note_plan(p, plan);
-    }
+    if (plan && plan != &p->draft && tg__repeat_note_plan(p, plan)) remember_nodes(p, plan);
     return plan;
 }
 

@@ -290,7 +290,8 @@ const tg__plan *tg__plan_get(tg__planner *p);
 
 /* The plan of a run that repeats the first one of the recording before; its live nodes are in it. NULL: not known. */
 const tg__plan *tg__repeat_plan(tg__planner *p);
-void tg__repeat_note_plan(tg__planner *p, const tg__plan *plan); /* a plan of the cache */
+/* For a plan of the cache: whether it is noted, and so must remember the nodes of this run, and of no other. */
+bool tg__repeat_note_plan(tg__planner *p, const tg__plan *plan);
 void tg__repeat_forget_plan(tg_tape *t, const tg__plan *plan);
 
 /* The lnode that a kernel reads for operand x: x, or its packed copy. */

@@ -137,12 +137,15 @@ const tg__plan *tg__repeat_plan(tg__planner *p) {
     return r ? r->plan : NULL;
 }
 
-void tg__repeat_note_plan(tg__planner *p, const tg__plan *plan) {
+bool tg__repeat_note_plan(tg__planner *p, const tg__plan *plan) {
     tg_tape *t = p->t;
-    if (t->eager || t->n_held || t->has_values) return;
+    if (t->eager || t->n_held || t->has_values) return false;
     while (t->n_repeats && t->repeats[t->n_repeats - 1].begin >= t->n) t->n_repeats--; /* a later place is for later */
     tg__repeat *r = ask_plan(p) ? note(t, t->n, t->n_spill, 0) : NULL;
-    if (r) r->plan = plan;
+    if (!r) return false;
+    tg__repeat_forget_plan(t, plan); /* a plan knows the nodes of one place */
+    r->plan = plan;
+    return true;
 }
 
 void tg__repeat_forget_plan(tg_tape *t, const tg__plan *plan) {

@@ -28,6 +28,17 @@ TEST(repeat, values_are_those_of_this_recording) {
     tg_tape_free(t);
 }
 
+/* Several values of one structure are asked for in each recording: one plan, for the nodes of different places. */
+TEST(repeat, many_values_by_one_plan) {
+    tg_tape *t = new_tape();
+    for (int i = 0; i < 60; i++) {
+        CHECK_NEAR(tg_item(tg_square(number(t, i))), (double)i * i, 0);
+        if (i % 5 == 4) tg_tape_reset(t);
+    }
+    CHECK(tg_ok(t), "%s", tg_message(t));
+    tg_tape_free(t);
+}
+
 /* One node differs, far before the gradient: tanh where there was square. */
 TEST(repeat, another_node_ends_it) {
     tg_tape *t = new_tape();
