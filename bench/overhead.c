@@ -18,7 +18,7 @@ static const float one = 1;
 /* A sum of 1000 additions. The bits of `variant` turn operands around, so that each variant is a structure of its own. */
 static tg_tensor record_chain(tg_tape *t, tg_tensor x, uint32_t variant) {
     tg_tensor y = x;
-    for (int i = 0; i < ADDS; i++) y = variant >> i % 31 & 1 && i < 31 ? tg_add(x, y) : tg_add(y, x);
+    for (int i = 0; i < ADDS; i++) y = i && i < 32 && variant >> (i - 1) & 1 ? tg_add(x, y) : tg_add(y, x);
     (void)t;
     return y;
 }

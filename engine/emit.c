@@ -8,7 +8,7 @@
 static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
 static const tg__shape_info *shape_of(const tg__planner *p, uint32_t x) { return tg__shape_at(p->t, p->nodes[x].shape); }
 static int64_t bytes_of(const tg__planner *p, uint32_t x) {
-    return shape_of(p, x)->numel * (int64_t)tg_dtype_size(p->nodes[x].dtype);
+    return p->nodes[x].numel * tg__dtype_sizes[p->nodes[x].dtype];
 }
 
 /* Appends to a table of the draft; the new entry's index, TG__NONE when out of memory. */
@@ -54,13 +54,18 @@ static uint32_t add_strides(tg__planner *p, const int64_t *strides, int rank) {
 /* ------------------------------------------------------------------ kernels and packings */
 
 static bool add_operand(tg__planner *p, uint32_t x, uint32_t step, bool written) {
-    const tg__shape_info *s = shape_of(p, x);
-    int64_t strides[TG_MAX_RANK] = {0}, offset = written ? 0 : tg__lnode_strides(p, x, &s->shape, strides);
-    uint32_t storage = written ? p->nodes[x].storage : read_storage(p, x, step), at = TG__NONE;
-    if (storage == TG__NONE) return false;
-    if (!written && !tg__is_packed(&s->shape, strides) && (at = add_strides(p, strides, s->shape.rank)) == TG__NONE)
-        return false;
-    tg__operand_ref r = {storage, p->nodes[x].shape, at, offset * (int64_t)tg_dtype_size(p->nodes[x].dtype), p->nodes[x].dtype};
+    const tg__lnode *n = &p->nodes[x];
+    tg__operand_ref r = {.storage = written ? n->storage : read_storage(p, x, step),
+                         .shape = n->shape,
+                         .strides = TG__NONE,
+                         .dtype = n->dtype};
+    if (r.storage == TG__NONE) return false;
+    if (!written && !tg__lies_packed(p, x)) {
+        const tg_shape *s = &shape_of(p, x)->shape;
+        int64_t strides[TG_MAX_RANK] = {0};
+        r.offset = tg__lnode_strides(p, x, s, strides) * tg__dtype_sizes[r.dtype];
+        if (!tg__is_packed(s, strides) && (r.strides = add_strides(p, strides, s->rank)) == TG__NONE) return false;
+    }
     return APPEND(p, operands, r) != TG__NONE;
 }
 
@@ -154,13 +159,12 @@ typedef struct block_work {
     uint32_t n_free, max_size;
 } block_work;
 
-static bool is_in_block(const block_work *w, uint32_t src) {
-    return w->p->nodes[src].group == w->group && w->p->nodes[src].kind == TG__L_MICRO;
-}
-
-static bool reads_register(const block_work *w, uint32_t x) {
+/* The lnode whose register holds x inside the block; NULL: x is read from memory. */
+static inline tg__lnode *in_register(const block_work *w, uint32_t x) {
     const tg__lnode *n = &w->p->nodes[x];
-    return n->view == TG__NONE && is_in_block(w, n->src) && shape_of(w->p, x)->numel == w->b.numel;
+    tg__lnode *src = &w->p->nodes[n->src];
+    bool here = n->view == TG__NONE && n->numel == w->b.numel && src->group == w->group && src->kind == TG__L_MICRO;
+    return here ? src : NULL;
 }
 
 static tg__stream *streams(const block_work *w) { return w->p->draft.streams + w->b.streams; }
@@ -172,26 +176,36 @@ static bool same_stream(const tg__planner *p, const tg__stream *a, const tg__str
     return a->shape == b->shape && memcmp(p->draft.strides + a->strides, strides, (size_t)rank * sizeof *strides) == 0;
 }
 
+static tg__stream_kind kind_of_stream(const block_work *w, const tg_shape *to, const int64_t *strides) {
+    bool still = true;
+    for (int a = 0; a < to->rank; a++) still = still && (strides[a] == 0 || to->dims[a] == 1);
+    if (w->b.numel == 1 || (tg__is_packed(to, strides) && !still)) return TG__LINEAR;
+    return still ? TG__SPLAT : TG__STRIDED;
+}
+
 /* The stream by which consumer c reads x: an index in the block's streams. */
 static uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
     tg__planner *p = w->p;
-    const tg__shape_info *to = shape_of(p, c);
-    size_t size = tg_dtype_size(p->nodes[x].dtype);
-    tg__stream s = {
-        .storage = read_storage(p, x, w->step), .slot = TG__NONE, .shape = p->nodes[c].shape, .size = (uint8_t)size};
-    int64_t strides[TG_MAX_RANK] = {0};
-    if (s.storage == TG__NONE) return TG__NONE;
-    s.offset = tg__lnode_strides(p, x, &to->shape, strides) * (int64_t)size;
-    bool still = true;
-    for (int a = 0; a < to->shape.rank; a++) still = still && (strides[a] == 0 || to->shape.dims[a] == 1);
-    s.kind = w->b.numel == 1 || (tg__is_packed(&to->shape, strides) && !still) ? TG__LINEAR : still ? TG__SPLAT : TG__STRIDED;
     uint32_t src = p->nodes[x].src;
+    const tg_shape *to = &shape_of(p, c)->shape;
+    int64_t strides[TG_MAX_RANK];
+    tg__stream s = {.storage = read_storage(p, x, w->step),
+                    .slot = TG__NONE,
+                    .shape = p->nodes[c].shape,
+                    .size = tg__dtype_sizes[p->nodes[x].dtype],
+                    .kind = TG__LINEAR};
+    if (s.storage == TG__NONE) return TG__NONE;
+    if (p->nodes[x].shape != s.shape || !tg__lies_packed(p, x)) {
+        memset(strides, 0, sizeof strides);
+        s.offset = tg__lnode_strides(p, x, to, strides) * s.size;
+        s.kind = kind_of_stream(w, to, strides);
+    }
     if (p->nodes[src].seen_in == w->group && p->nodes[src].stream < w->b.n_streams &&
         same_stream(p, &streams(w)[p->nodes[src].stream], &s, strides))
         return p->nodes[src].stream;
     for (uint32_t i = 0; i < w->b.n_streams; i++)
         if (same_stream(p, &streams(w)[i], &s, strides)) return i;
-    if (s.kind == TG__STRIDED && (s.strides = add_strides(p, strides, to->shape.rank)) == TG__NONE) return TG__NONE;
+    if (s.kind == TG__STRIDED && (s.strides = add_strides(p, strides, to->rank)) == TG__NONE) return TG__NONE;
     s.reg = (uint16_t)w->b.n_regs++;
     if (APPEND(p, streams, s) == TG__NONE) return TG__NONE;
     p->nodes[src].seen_in = w->group;
@@ -210,37 +224,24 @@ static void find_last_uses(block_work *w) {
         bool tail = p->nodes[x].kind == TG__L_TAIL;
         int count = n->op->source_fn ? 0 : n->n_in;
         for (int i = 0; i < count; i++) {
-            uint32_t y = p->nodes[p->t->local[n->u.in[i]]].same;
-            if (!reads_register(w, y)) continue;
-            uint16_t *last = &p->nodes[p->nodes[y].src].last_use;
-            if (*last != TG__NO_REG) *last = tail ? TG__NO_REG : at; /* tails read after every micro-op */
+            tg__lnode *src = in_register(w, p->nodes[p->t->local[n->u.in[i]]].same);
+            if (src && src->last_use != TG__NO_REG) src->last_use = tail ? TG__NO_REG : at; /* tails read after every micro-op */
         }
         if (!tail) p->nodes[x].last_use = at++;
     }
 }
 
 /* Registers are numbers into the table of addresses: streams, stored values and scratch slots each have their own. A scratch
- * register is marked by its slot: reg_slot in p->slots, TG__NONE for the others. */
-static bool set_reg_slot(tg__planner *p, uint32_t reg, uint32_t slot) {
-    if (!tg__grow(&p->slots, &p->slots_cap, (uint64_t)reg + 1, sizeof *p->slots)) return false;
-    p->slots[reg] = slot;
-    return true;
-}
-
-static uint16_t read_reg(block_work *w, uint32_t x, uint32_t c, uint16_t at) {
-    tg__planner *p = w->p;
-    if (reads_register(w, x)) return p->nodes[p->nodes[x].src].reg;
+ * register is marked by its slot in p->slots, TG__NONE for the others. */
+static uint16_t stream_register(block_work *w, uint32_t x, uint32_t c, uint16_t at) {
     uint32_t s = stream_of(w, x, c);
     if (s == TG__NONE) return TG__NO_REG;
     streams(w)[s].last_read = at;
     return streams(w)[s].reg;
 }
 
-static void release(block_work *w, uint32_t x, uint16_t at) {
-    tg__planner *p = w->p;
-    if (!reads_register(w, x)) return;
-    tg__lnode *src = &p->nodes[p->nodes[x].src];
-    if (src->stored || src->last_use != at || src->stream == TG__NONE) return;
+static void release(block_work *w, tg__lnode *src, uint16_t at) {
+    if (!src || src->stored || src->last_use != at || src->stream == TG__NONE) return;
     if (w->n_free < sizeof w->free_slots / sizeof *w->free_slots) w->free_slots[w->n_free++] = src->stream;
     src->stream = TG__NONE;
 }
@@ -257,7 +258,7 @@ static bool add_source_stream(block_work *w, uint32_t x, uint16_t *reg) {
 static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) {
     tg__planner *p = w->p;
     tg__lnode *n = &p->nodes[x];
-    uint32_t size = (uint32_t)tg_dtype_size(n->dtype);
+    uint32_t size = tg__dtype_sizes[n->dtype];
     *reg = (uint16_t)w->b.n_regs++;
     n->reg = *reg;
     if (n->stored) {
@@ -271,35 +272,37 @@ static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) 
     return true;
 }
 
+static void note_size(block_work *w, tg_dtype d) {
+    if (tg__dtype_sizes[d] > w->max_size) w->max_size = tg__dtype_sizes[d];
+}
+
 static bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
     tg__planner *p = w->p;
     const tg__node *n = node_at(p, x);
-    uint16_t reg[TG_MICRO_INPUTS] = {TG__NO_REG, TG__NO_REG, TG__NO_REG}, out;
-    tg__instr ins;
-    if (n->op->source_fn) {
-        ins.fn.source = n->op->source_fn[n->dtype];
-        if (!add_source_stream(w, x, &reg[0])) return false;
-        reg[2] = TG__SOURCE_MARK;
-    } else {
-        uint32_t in[TG_MICRO_INPUTS];
-        tg_dtype last = TG_F32;
-        for (int i = 0; i < n->n_in; i++) {
-            in[i] = p->nodes[p->t->local[n->u.in[i]]].same;
-            last = p->nodes[in[i]].dtype;
-            if ((reg[i] = read_reg(w, in[i], x, at)) == TG__NO_REG) return false;
-            uint32_t size = (uint32_t)tg_dtype_size(last);
-            if (size > w->max_size) w->max_size = size;
-        }
-        ins.fn.micro = tg__micro_get(n->op->micro, last);
-        if (!place_result(w, x, at, &out)) return false;
-        for (int i = 0; i < n->n_in; i++) release(w, in[i], at);
+    bool is_source = n->op->source_fn != NULL;
+    int n_in = is_source ? 0 : n->n_in;
+    tg__lnode *held[TG_MICRO_INPUTS];
+    tg_dtype last = TG_F32;
+    uint16_t reg[TG_MICRO_INPUTS] = {0};
+    if (is_source && !add_source_stream(w, x, &reg[0])) return false;
+    for (int i = 0; i < n_in; i++) {
+        uint32_t y = p->nodes[p->t->local[n->u.in[i]]].same;
+        last = p->nodes[y].dtype;
+        held[i] = in_register(w, y);
+        reg[i] = held[i] ? held[i]->reg : stream_register(w, y, x, at);
+        if (reg[i] == TG__NO_REG) return false;
+        note_size(w, last);
     }
-    if (n->op->source_fn && !place_result(w, x, at, &out)) return false;
-    if (!set_reg_slot(p, out, p->nodes[x].stored ? TG__NONE : p->nodes[x].stream)) return false;
-    ins.out = out;
-    ins.a = reg[0];
-    ins.b = reg[1] == TG__NO_REG ? reg[0] : reg[1]; /* loops do not read what they do not need */
-    ins.c = reg[2] == TG__NO_REG ? reg[0] : reg[2];
+    tg__instr ins = {.a = reg[0]};
+    if (!place_result(w, x, at, &ins.out)) return false;
+    for (int i = 0; i < n_in; i++) release(w, held[i], at);
+    p->slots[ins.out] = p->nodes[x].stored ? TG__NONE : p->nodes[x].stream;
+    if (is_source)
+        ins.fn.source = n->op->source_fn[n->dtype];
+    else
+        ins.fn.micro = tg__micro_get(n->op->micro, last);
+    ins.b = n_in > 1 ? reg[1] : reg[0]; /* loops do not read what they do not need */
+    ins.c = is_source ? TG__SOURCE_MARK : n_in > 2 ? reg[2] : reg[0];
     w->b.n_instrs++;
     return APPEND(p, instrs, ins) != TG__NONE;
 }

@@ -259,6 +259,7 @@ static inline tg_tensor tg__poison(const tg_tape *t) {
     tg_tensor x = {(tg_owner *)&t->base, 0, 0};
     return x;
 }
+extern const uint8_t tg__dtype_sizes[TG_DTYPE_COUNT]; /* bytes of an element */
 static inline bool tg__is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64; }
 static inline bool tg__is_none(tg_tensor x) { return x.owner == NULL; }
 

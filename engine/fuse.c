@@ -86,11 +86,6 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
     return copy;
 }
 
-static bool lies_packed(const tg__planner *p, uint32_t x) {
-    if (is_constant(p, x) && numel_of(p, x) != 1) return false;
-    return p->nodes[x].view == TG__NONE;
-}
-
 /* ------------------------------------------------------------------ equal nodes */
 
 static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->t->local[id]].same; }
@@ -337,7 +332,7 @@ static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
 
 static bool kernel_takes(const tg__planner *p, const tg_op *op, uint32_t x) {
     if (op->flags & TG_OP_STRIDED) return !is_constant(p, x) || numel_of(p, x) == 1;
-    return lies_packed(p, x);
+    return tg__lies_packed(p, x);
 }
 
 uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x) {
@@ -421,7 +416,7 @@ static bool fuse_node(tg__planner *p, uint32_t x) {
 static bool keep_root(tg__planner *p, uint32_t local) {
     uint32_t x = p->nodes[local].same;
     if (p->nodes[x].kind == TG__L_LEAF) return true;
-    if (!lies_packed(p, x) || p->nodes[p->nodes[x].src].kind == TG__L_LEAF) { /* a view is kept as a packed copy */
+    if (!tg__lies_packed(p, x) || p->nodes[p->nodes[x].src].kind == TG__L_LEAF) { /* a view is kept as a packed copy */
         if ((x = packed_copy(p, x)) == TG__NONE) return false;
     }
     tg__lnode *src = &p->nodes[p->nodes[x].src];
@@ -467,7 +462,7 @@ static bool plan_effects(tg__planner *p) {
     for (uint32_t i = 0; i < t->n_effects; i++) {
         const tg__effect *e = &t->effects[i];
         uint32_t x = p->nodes[t->local[e->value]].same, src = p->nodes[x].src;
-        bool fresh = lies_packed(p, x) && p->nodes[src].kind != TG__L_LEAF;
+        bool fresh = tg__lies_packed(p, x) && p->nodes[src].kind != TG__L_LEAF;
         for (uint32_t k = 0; k < i && fresh; k++) fresh = p->effects[k].value != src;
         if (!fresh) {
             uint32_t pack = p->nodes[x].pack;

@@ -9,8 +9,8 @@
 struct tg_vjp_state {
     tg_tape *t;
     tg__grad_level *level;
-    uint32_t id;
-    uint64_t needs; /* bit i: input i */
+    uint32_t id, shape; /* of the node whose rule runs */
+    uint64_t needs;     /* bit i: input i */
 };
 
 typedef struct roots {
@@ -332,6 +332,7 @@ static uint32_t fit_cotangent(tg_vjp_args *v, int input, tg_tensor cotangent) {
     struct tg_vjp_state *s = v->state;
     tg_tape *t = s->t;
     const tg_op *op = t->nodes[s->id].op;
+    if (t->base.error.status) return 0;
     uint32_t id = tg__resolve(t, cotangent, op->name, NULL, input);
     if (!id) return 0;
     uint32_t target = v->in[input].id, shape = t->nodes[target].shape;
@@ -343,18 +344,14 @@ static uint32_t fit_cotangent(tg_vjp_args *v, int input, tg_tensor cotangent) {
     return tg__sum_to(tg__handle(t, id), &to).id;
 }
 
-static inline bool fits_as_it_is(const tg_tape *t, uint32_t id, uint32_t target, uint32_t rule) {
-    const tg__node *g = &t->nodes[id], *x = &t->nodes[target];
-    return g->shape == x->shape && g->shape == t->nodes[rule].shape && g->dtype == x->dtype;
-}
-
 void tg_vjp_give(tg_vjp_args *v, int input, tg_tensor cotangent) {
     struct tg_vjp_state *s = v->state;
     tg_tape *t = s->t;
-    if (!needs(v, input) || t->base.error.status) return;
+    if (!needs(v, input)) return;
     uint32_t target = v->in[input].id, id = cotangent.id;
-    if ((!tg__is_live_on(t, cotangent) || !fits_as_it_is(t, id, target, s->id)) && !(id = fit_cotangent(v, input, cotangent)))
-        return;
+    const tg__node *g = &t->nodes[id], *x = &t->nodes[target];
+    bool fits = tg__is_live_on(t, cotangent) && g->shape == x->shape && g->shape == s->shape && g->dtype == x->dtype;
+    if (!fits && !(id = fit_cotangent(v, input, cotangent))) return;
     if (!add_part(s->level, &s->level->slots[target], id, TG__NONE)) tg__fail_nomem(t, "grad", NULL);
 }
 
@@ -426,11 +423,12 @@ static void vjp_by_definition(tg_tape *t, tg_vjp_args *v) {
 }
 
 static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *v, uint64_t needs) {
-    const tg_op *op = t->nodes[id].op;
-    struct tg_vjp_state state = {t, l, id, needs};
+    const tg__node *n = &t->nodes[id];
+    const tg_op *op = n->op;
+    struct tg_vjp_state state = {t, l, id, n->shape, needs};
     v->state = &state;
-    t->site_override = t->nodes[id].site;
-    t->scope = t->nodes[id].scope;
+    t->site_override = n->site;
+    t->scope = n->scope;
     t->flags_override = TG__GRADIENT;
     if (op->vjp)
         op->vjp(v);
@@ -440,25 +438,34 @@ static void apply_rule(tg_tape *t, tg__grad_level *l, uint32_t id, tg_vjp_args *
         tg__fail_node(t, TG_ENOGRAD, id, "the op has no derivative");
 }
 
+static inline bool list_output(const tg_tape *t, uint32_t id, uint32_t cotangent, tg_tensor *out, tg_tensor *g) {
+    *out = tg__handle(t, id);
+    *g = cotangent ? tg__handle(t, cotangent) : (tg_tensor){0};
+    return cotangent != 0;
+}
+
 /* The handles of a node's outputs and their cotangents; false if none has one. */
-static bool list_outputs(const tg_tape *t, const tg__grad_level *l, uint32_t id, int n_out, tg_tensor *out, tg_tensor *g) {
-    bool any = false;
-    for (int k = 0; k < n_out; k++) {
-        uint32_t o = k ? tg__sibling(t, id, k) : id;
+static inline bool list_outputs(const tg_tape *t, const tg__grad_level *l, uint32_t id, int n_out, tg_tensor *out,
+                                tg_tensor *g) {
+    bool any = list_output(t, id, l->slots[id].cotangent, out, g);
+    for (int k = 1; k < n_out; k++) {
+        uint32_t o = tg__sibling(t, id, k);
         const tg__grad_slot *s = slot_of(l, o);
-        uint32_t c = s ? s->cotangent : 0;
-        out[k] = tg__handle(t, o);
-        g[k] = c ? tg__handle(t, c) : (tg_tensor){0};
-        any = any || c;
+        any = list_output(t, o, s ? s->cotangent : 0, &out[k], &g[k]) || any;
     }
     return any;
 }
 
-static uint64_t list_inputs(const tg_tape *t, const tg__grad_level *l, const uint32_t *ids, uint32_t count, tg_tensor *in) {
+static inline uint64_t list_inputs(const tg_tape *t, const tg__grad_level *l, const uint32_t *ids, uint32_t count,
+                                   tg_tensor *in) {
+    const tg__node *nodes = t->nodes;
+    const tg__grad_slot *slots = l->slots;
     uint64_t needs = 0;
     for (uint32_t i = 0; i < count; i++) {
-        in[i] = tg__handle(t, ids[i]);
-        if (i < MANY_INPUTS) needs |= (uint64_t)input_is_needed(t, l, ids[i]) << i;
+        uint32_t id = ids[i];
+        in[i] = (tg_tensor){(tg_owner *)&t->base, id, nodes[id].epoch};
+        if (slots[id].serial == l->serial && slots[id].reach && tg__is_float(nodes[id].dtype) && i < MANY_INPUTS)
+            needs |= (uint64_t)1 << i;
     }
     return needs;
 }

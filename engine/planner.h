@@ -297,6 +297,12 @@ void tg__repeat_forget_plan(tg_tape *t, const tg__plan *plan);
 /* The lnode that a kernel reads for operand x: x, or its packed copy. */
 uint32_t tg__lnode_operand(const tg__planner *p, const tg_op *op, uint32_t x);
 
+/* Whether lnode x is the packed memory of its src as it lies. */
+static inline bool tg__lies_packed(const tg__planner *p, uint32_t x) {
+    const tg__lnode *n = &p->nodes[x];
+    return n->view == TG__NONE && (n->numel == 1 || !p->nodes[n->src].constant);
+}
+
 /* Strides (elements) with which lnode x, broadcast to `to`, is read in the memory of its src; returns the offset. */
 int64_t tg__lnode_strides(const tg__planner *p, uint32_t x, const tg_shape *to, int64_t *strides);
 

@@ -28,14 +28,13 @@ const char *tg_dtype_name(tg_dtype d) {
     return (unsigned)d < TG_DTYPE_COUNT ? names[d] : "?";
 }
 
-size_t tg_dtype_size(tg_dtype d) {
-    static const uint8_t sizes[] = {
+const uint8_t tg__dtype_sizes[TG_DTYPE_COUNT] = {
 #define TG__ROW(name, text, type, bytes) bytes,
-        TG_DTYPE_MAP(TG__ROW)
+    TG_DTYPE_MAP(TG__ROW)
 #undef TG__ROW
-    };
-    return (unsigned)d < TG_DTYPE_COUNT ? sizes[d] : 0;
-}
+};
+
+size_t tg_dtype_size(tg_dtype d) { return (unsigned)d < TG_DTYPE_COUNT ? tg__dtype_sizes[d] : 0; }
 
 bool tg_dtype_is_float(tg_dtype d) { return tg__is_float(d); }
 
