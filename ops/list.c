@@ -60,6 +60,7 @@ extern const tg_op tg__op_cross_entropy_each;
 extern const tg_op tg__op_cross_entropy_grad;
 extern const tg_op tg__op_cross_entropy_soft;
 extern const tg_op tg__op_cross_entropy_with;
+extern const tg_op tg__op_ctc;
 extern const tg_op tg__op_cummax;
 extern const tg_op tg__op_cummin;
 extern const tg_op tg__op_cumprod;
@@ -280,6 +281,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_cross_entropy_grad,
     &tg__op_cross_entropy_soft,
     &tg__op_cross_entropy_with,
+    &tg__op_ctc,
     &tg__op_cummax,
     &tg__op_cummin,
     &tg__op_cumprod,

@@ -162,3 +162,61 @@ TEST(losses, what_they_refuse) {
     CHECK(tg_ok(t), "an op without a tape has no tape to fail");
     tg_tape_free(t);
 }
+
+/* ------------------------------------------------------------------ ctc */
+
+enum { STEPS = 5, CLASSES = 3, LABELS = 3 };
+
+/* Whether a path, a number of STEPS digits, reads as the labels. */
+static bool reads_as(int path, int steps, const int64_t *labels, int64_t n) {
+    int last = -1;
+    int64_t at = 0;
+    for (int i = 0; i < steps; i++, path /= CLASSES) {
+        int class = path % CLASSES;
+        if (class != last && class != 0 && (at == n || labels[at++] != class)) return false;
+        last = class;
+    }
+    return at == n;
+}
+
+static double by_enumeration(const double *log_p, int n, int sequence, int steps, const int64_t *labels, int64_t size) {
+    double sum = 0;
+    int paths = 1;
+    for (int i = 0; i < steps; i++) paths *= CLASSES;
+    for (int path = 0; path < paths; path++) {
+        if (!reads_as(path, steps, labels, size)) continue;
+        double p = 1;
+        for (int i = 0, rest = path; i < steps; i++, rest /= CLASSES)
+            p *= exp(log_p[(i * n + sequence) * CLASSES + rest % CLASSES]);
+        sum += p;
+    }
+    return -log(sum);
+}
+
+TEST(losses, ctc_is_the_sum_over_all_paths) {
+    enum { BATCH = 7 };
+    const int64_t labels[BATCH][LABELS] = {{1, 2, 1}, {1, 1, 2}, {2, 9, 9}, {1, 1, -5}, {2, 1, 2}, {0, 0, 0}, {1, 1, 1}};
+    const int64_t steps[BATCH] = {5, 5, 1, 4, 3, 2, 4}, sizes[BATCH] = {3, 3, 1, 2, 3, 0, 3};
+    tg_tape *t = tg_tape_new();
+    tg_tensor x = tg_log_softmax(logits_of(t, TG_SHAPE(STEPS, BATCH, CLASSES), TG_F64), -1);
+    tg_tensor y = tg_input(t, tg_i64(&labels[0][0], TG_SHAPE(BATCH, LABELS)));
+    tg_tensor x_length = tg_input(t, tg_i64(steps, TG_SHAPE(BATCH))), y_length = tg_input(t, tg_i64(sizes, TG_SHAPE(BATCH)));
+    const double *log_p = tg_data(x), *each = tg_data(tg_ctc(x, y, x_length, y_length, 0, TG_REDUCE_NONE));
+    if (!CHECK(log_p && each, "%s", tg_message(t))) return;
+    for (int i = 0; i < BATCH; i++) {
+        double want = by_enumeration(log_p, BATCH, i, (int)steps[i], labels[i], sizes[i]);
+        CHECK(each[i] == want || fabs(each[i] - want) < 1e-12 * want, "sequence %d: %.17g, not %.17g", i, each[i], want);
+    }
+    CHECK(each[6] == INFINITY, "three equal labels do not fit in four steps");
+    tg_tensor g, impossible = tg_slice(tg_ctc(x, y, x_length, y_length, 0, TG_REDUCE_NONE), 0, 6, 7, 1);
+    tg_vjp(impossible, tg_ones(t, TG_SHAPE(1), TG_F64), &x, 1, &g);
+    CHECK(tg_item(tg_max(tg_abs(g), TG_ALL_AXES, false)) == 0, "no gradient of what cannot be: %s", tg_message(t));
+    tg_tensor no_labels = tg_zeros(t, TG_SHAPE(BATCH, 0), TG_I64), no_length = tg_zeros(t, TG_SHAPE(BATCH), TG_I64);
+    each = tg_data(tg_ctc(x, no_labels, x_length, no_length, 0, TG_REDUCE_NONE));
+    for (int i = 0; i < BATCH && CHECK(each != NULL, "%s", tg_message(t)); i++)
+        CHECK_NEAR(each[i], by_enumeration(log_p, BATCH, i, (int)steps[i], labels[i], 0), 1e-12);
+    tg_tensor wrong = tg_full(t, TG_SHAPE(BATCH, LABELS), 7, TG_I64);
+    tg_item(tg_ctc(x, wrong, x_length, y_length, 0, TG_REDUCE_SUM));
+    CHECK(tg_error(t) == TG_EINDEX, "a label that is no class: %s", tg_message(t));
+    tg_tape_free(t);
+}

@@ -756,6 +756,22 @@ TG_SITED(tg_tensor, tg_conv_transpose2d, tg_tensor x, tg_tensor w, tg_conv_confi
 TG_SITED(tg_tensor, tg_conv_transpose3d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv_transpose3d(...) tg_conv_transpose3d_at(TG_HERE, __VA_ARGS__)
 
+/* tg_ctc: the negative log-likelihood of labels that are shorter than the sequence, over all ways to align them: a path gives
+ *  a class or the blank at each step, and reads as its classes without repetitions and then without blanks.
+ *    each = -log(sum over the paths that read as the labels of the product of p along the path)
+ *  Shapes:   log_p (T, N, C), T >= 1 (tg_log_softmax), labels (N, S), log_p_length (N), in [1, T], label_length (N), in [0, S]
+ *            -> y (), or (N) with TG_REDUCE_NONE. What is beyond the lengths does not count. The mean is over the sequences,
+ *            not divided by their lengths
+ *  Dtypes:   log_p f32, f64; labels and lengths i64
+ *  Gradient: dlog_p = -g (the probability of being there at that step, given the labels); 0 where labels cannot be aligned
+ *            and the loss is infinity
+ *  Errors:   TG_ESHAPE if the shapes do not fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG if
+ *            blank is no class; when run, TG_EINDEX if a label is no class or a label_length is above S
+ *  Source:   Graves, Fernandez, Gomez, Schmidhuber 2006, Connectionist temporal classification, section 4.1 */
+TG_SITED(tg_tensor, tg_ctc,
+    tg_tensor log_p, tg_tensor labels, tg_tensor log_p_length, tg_tensor label_length, int64_t blank, tg_reduction r);
+#define tg_ctc(...) tg_ctc_at(TG_HERE, __VA_ARGS__)
+
 /* tg_qr: orthonormal columns times an upper triangle whose diagonal is not negative; the reduced form. q or r may be NULL.
  *    A = Q R, Q^T Q = I
  *  Shapes:   A (..., m, n) -> Q (..., m, k), R (..., k, n), k = min(m, n)
