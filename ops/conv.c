@@ -53,8 +53,9 @@ static tg_status rank_rule(tg_infer *f) {
 
 /* The positions of a kernel of `taps` elements along an axis of `size`; 0: it does not fit. */
 static int64_t positions_of(const conv_attr *attr, int axis, int64_t size, int64_t taps) {
+    if (taps < 1 || taps > INT32_MAX) return 0;
     int64_t room = size + 2 * attr->padding[axis] - attr->dilation[axis] * (taps - 1) - 1;
-    return taps < 1 || room < 0 ? 0 : room / attr->stride[axis] + 1;
+    return room < 0 ? 0 : room / attr->stride[axis] + 1;
 }
 
 /* y, from x and w. */

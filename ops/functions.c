@@ -152,7 +152,8 @@ UNARY(digamma, FLOAT, 0, M(digamma)(a), tg__digamma_f64(a), tg_chain(g, tg_polyg
     SAMPLE(name, INPUTS({.kind = 'c', .shape = DIMS(), .lo = n, .hi = n}, IN('f', dims, .lo = 0.5, .hi = 4)))
 
 BINARY_OP(polygamma, FLOAT, 0, M(polygamma)(a, b), tg__polygamma_f64(a, b),
-          tg__zero_like(g), tg_chain(g, tg_apply(NULL, &tg__op_polygamma, NULL, (tg_tensor[]){tg_add_scalar(a, 1), b}, 2)),
+          tg_expand(tg__zero_like(g), tg_shape_of(g)),
+          tg_chain(g, tg_apply(NULL, &tg__op_polygamma, NULL, (tg_tensor[]){tg_add_scalar(a, 1), b}, 2)),
           "y = the n-th derivative of digamma at x", "DLMF 5.15",
           SAMPLES(POLYGAMMA_SAMPLE("order 1", 1, (3, 4)), POLYGAMMA_SAMPLE("order 4", 4, (4)),
                   POLYGAMMA_SAMPLE("order 2", 2, (37)), POLYGAMMA_SAMPLE("order 5, rank 0", 5, ()),

@@ -213,7 +213,7 @@ static tg_status gather_grad_infer(tg_infer *f) {
     if (!tg__is_index(f->in_dtype[1]))
         return tg_infer_fail(f, TG_EDTYPE, "the index must be i64 or i32, not %s", tg_dtype_name(f->in_dtype[1]));
     if (!tg_dtype_is_float(f->in_dtype[0])) return tg_infer_fail(f, TG_EDTYPE, "the cotangent must be f32 or f64");
-    if (attr->axis < 0 || attr->axis + index->rank > g->rank || attr->n < 0)
+    if (attr->axis < 0 || attr->axis > g->rank - index->rank || attr->n < 0)
         return tg_infer_fail(f, TG_EARG, "axis %lld, %lld elements", (long long)attr->axis, (long long)attr->n);
     if (g->rank - index->rank + 1 > TG_MAX_RANK) return tg_infer_fail(f, TG_ESHAPE, "the rank is more than %d", TG_MAX_RANK);
     for (int i = 0; i < index->rank; i++)

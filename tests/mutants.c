@@ -325,7 +325,8 @@ static void mutate_op(points *p, score *sum, const tg_op *op) {
     for (int i = 0; i < p->n; i++) fixed |= (uint64_t)(s->in[i].kind == 'c') << i;
     mutant right = {op, s->attr, sign, 0, true, fixed};
     tg_gradcheck_report r;
-    CHECK(tg_gradcheck(mutated, &right, p->in, p->n, &(tg_gradcheck_options){.fixed = fixed}, &r) == 0, "%s, not changed: %s", op->name, r.text);
+    int failures = tg_gradcheck(mutated, &right, p->in, p->n, &(tg_gradcheck_options){.fixed = fixed}, &r);
+    CHECK(failures == 0, "%s, not changed: %s", op->name, r.text);
     for (int input = 0; input < p->n; input++)
         for (kind k = 0; k < KINDS && s->in[input].kind == 'f'; k++) {
             tg__arena_mark mark = tg__arena_at(&p->c.memory);
