@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "check.h"
+#include "kernels/math.h"
 
 /* ------------------------------------------------------------------ arrays */
 
@@ -11,6 +12,8 @@ double tg__array_get(const tg__array *a, int64_t i) {
     case TG_F64: return ((const double *)a->data)[i];
     case TG_I32: return ((const int32_t *)a->data)[i];
     case TG_I64: return (double)((const int64_t *)a->data)[i];
+    case TG_BF16: return (double)tg__to_f32_bf16(((const uint16_t *)a->data)[i]);
+    case TG_F16: return (double)tg__to_f32_f16(((const uint16_t *)a->data)[i]);
     default: return ((const uint8_t *)a->data)[i];
     }
 }
@@ -21,6 +24,8 @@ void tg__array_set(const tg__array *a, int64_t i, double value) {
     case TG_F64: ((double *)a->data)[i] = value; break;
     case TG_I32: ((int32_t *)a->data)[i] = (int32_t)value; break;
     case TG_I64: ((int64_t *)a->data)[i] = (int64_t)value; break;
+    case TG_BF16: ((uint16_t *)a->data)[i] = tg__to_bf16_f64(value); break;
+    case TG_F16: ((uint16_t *)a->data)[i] = tg__to_f16_f64(value); break;
     case TG_BOOL: ((uint8_t *)a->data)[i] = value != 0; break;
     default: ((uint8_t *)a->data)[i] = (uint8_t)value;
     }

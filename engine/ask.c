@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "engine.h"
+#include "kernels/math.h"
 
 /* The packed value of a live tensor on a tape; NULL and the tape's error if it cannot be had. */
 static const void *value_of(tg_tape *t, uint32_t id, const char *op, const char *site) {
@@ -27,6 +28,10 @@ static double element(const void *data, tg_dtype d) {
         return *(const int32_t *)data;
     case TG_I64:
         return (double)*(const int64_t *)data;
+    case TG_BF16:
+        return (double)tg__to_f32_bf16(*(const uint16_t *)data);
+    case TG_F16:
+        return (double)tg__to_f32_f16(*(const uint16_t *)data);
     default:
         return *(const uint8_t *)data;
     }

@@ -25,7 +25,7 @@ static bool is_outside(const tg_tape *t, uint32_t id, uint32_t start) {
     return id < start || n->flags & (TG__IS_LEAF | TG__HELD);
 }
 
-static bool can_differ(const tg__node *n) { return tg_dtype_is_float(n->dtype) && n->op != &tg__leaf_const; }
+static bool can_differ(const tg__node *n) { return tg__is_float(n->dtype) && n->op != &tg__leaf_const; }
 
 typedef struct id_list {
     uint32_t *ids, n, cap;

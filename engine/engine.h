@@ -260,7 +260,9 @@ static inline tg_tensor tg__poison(const tg_tape *t) {
     return x;
 }
 extern const uint8_t tg__dtype_sizes[TG_DTYPE_COUNT]; /* bytes of an element */
-static inline bool tg__is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64; }
+static inline bool tg__is_half(tg_dtype d) { return d == TG_BF16 || d == TG_F16; }
+static inline tg_dtype tg__computed_in(tg_dtype d) { return tg__is_half(d) ? TG_F32 : d; }
+static inline bool tg__is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64 || tg__is_half(d); } /* has derivatives */
 static inline bool tg__is_none(tg_tensor x) { return x.owner == NULL; }
 
 static inline bool tg__is_live_on(const tg_tape *t, tg_tensor x) {
@@ -314,6 +316,7 @@ tg_status tg__vjp_where(const char *site, tg_tensor y, tg_tensor cotangent, cons
 /* The node on y's tape that x means where y is differentiated by it. */
 tg_tensor tg__grad_target(const char *site, tg_tensor y, tg_tensor x, int which);
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape); /* the transpose of broadcasting */
+tg_tensor tg__cast(const char *site, tg_tensor x, tg_dtype dtype);
 tg_tensor tg__identity(tg_tensor x);                      /* a node of its own, equal to x */
 tg_tensor tg__fence(tg_tensor x, tg_tensor after);        /* a copy of x that is made when `after` is there, not earlier */
 

@@ -663,8 +663,8 @@ static bool arguments_ok(tg_tape *t, const char *site, const void *xs, const voi
 }
 
 static bool is_float_node(tg_tape *t, uint32_t id, const char *site, const char *what) {
-    if (tg_dtype_is_float(t->nodes[id].dtype)) return true;
-    tg__fail(t, TG_EDTYPE, "grad", site, t->scope, "%s is %s: only f32 and f64 have derivatives", what,
+    if (tg__is_float(t->nodes[id].dtype)) return true;
+    tg__fail(t, TG_EDTYPE, "grad", site, t->scope, "%s is %s: only floats have derivatives", what,
              tg_dtype_name(t->nodes[id].dtype));
     return false;
 }

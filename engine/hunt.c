@@ -2,6 +2,7 @@
  * that is not finite though its inputs are is named. */
 #include <math.h>
 
+#include "kernels/math.h"
 #include "planner.h"
 
 /* The value of a node, if it is known. */
@@ -13,7 +14,13 @@ static const void *known(const tg_tape *t, uint32_t id) {
 static bool is_one_element(const tg_tape *t, uint32_t id) { return t->nodes[id].op == &tg__leaf_const && !t->nodes[id].data; }
 
 static double element(const void *data, tg_dtype d, int64_t i) {
-    return d == TG_F32 ? (double)((const float *)data)[i] : d == TG_F64 ? ((const double *)data)[i] : 0;
+    switch (d) {
+    case TG_F32: return (double)((const float *)data)[i];
+    case TG_F64: return ((const double *)data)[i];
+    case TG_BF16: return (double)tg__to_f32_bf16(((const uint16_t *)data)[i]);
+    case TG_F16: return (double)tg__to_f32_f16(((const uint16_t *)data)[i]);
+    default: return 0;
+    }
 }
 
 int64_t tg__first_not_finite(const void *data, tg_dtype d, int64_t n) {
@@ -23,6 +30,9 @@ int64_t tg__first_not_finite(const void *data, tg_dtype d, int64_t n) {
     if (d == TG_F64)
         for (int64_t i = 0; i < n; i++)
             if (!isfinite(((const double *)data)[i])) return i;
+    if (tg__is_half(d))
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(element(data, d, i))) return i;
     return -1;
 }
 
@@ -42,7 +52,7 @@ static void inputs_at(const tg_tape *t, uint32_t id, int64_t at, char *text, siz
     for (uint32_t i = 0; i < count && i < 3; i++) {
         const void *data = known(t, in[i]);
         tg_dtype d = t->nodes[in[i]].dtype;
-        if (!data || !tg_dtype_is_float(d) || tg__node_shape(t, in[i])->numel != tg__node_shape(t, id)->numel) continue;
+        if (!data || !tg__is_float(d) || tg__node_shape(t, in[i])->numel != tg__node_shape(t, id)->numel) continue;
         size_t used = strlen(text);
         snprintf(text + used, size - used, "%s%g", used ? ", " : " from ", element(data, d, is_one_element(t, in[i]) ? 0 : at));
     }

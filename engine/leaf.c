@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "engine.h"
+#include "kernels/math.h"
 #include "tapegrad/model.h"
 
 const tg_op tg__leaf_input = {.name = "input", .n_out = 1};
@@ -72,35 +73,43 @@ TG_API(tg_tensor, tg_borrow, (tg_tape *t, tg_array a), (t, a)) {
     return tg__handle(t, id);
 }
 
-static void store_number(uint64_t *num, double value, tg_dtype dtype) {
-    float f = (float)value;
-    if (dtype == TG_F32)
-        memcpy(num, &f, sizeof f);
-    else
-        memcpy(num, &value, sizeof value);
+static void store_float(void *element, double value, tg_dtype dtype) {
+    switch (dtype) {
+    case TG_F32:
+        *(float *)element = (float)value;
+        break;
+    case TG_BF16:
+        *(uint16_t *)element = tg__to_bf16_f64(value);
+        break;
+    case TG_F16:
+        *(uint16_t *)element = tg__to_f16_f64(value);
+        break;
+    default:
+        *(double *)element = value;
+    }
 }
 
 TG_API(tg_tensor, tg_scalar, (tg_tape *t, double value, tg_dtype dtype), (t, value, dtype)) {
     if (!t) return tg__lost(site);
     if (t->base.error.status) return tg__poison(t);
-    if (!tg_dtype_is_float(dtype)) {
-        tg__fail(t, TG_EDTYPE, "scalar", site, t->scope, "a number is f32 or f64, not %s", tg_dtype_name(dtype));
+    if (!tg__is_float(dtype)) {
+        tg__fail(t, TG_EDTYPE, "scalar", site, t->scope, "a number is a float, not %s", tg_dtype_name(dtype));
         return tg__poison(t);
     }
     tg_shape scalar = TG_SCALAR;
     uint32_t id = new_leaf(t, &tg__leaf_number, NULL, &scalar, dtype, site);
     if (!id) return tg__poison(t);
-    store_number(t->nodes[id].u.num, value, dtype);
+    store_float(t->nodes[id].u.num, value, dtype);
     return tg__handle(t, id);
 }
 
 static void store_constant(void *element, int value, tg_dtype dtype) {
     switch (dtype) {
     case TG_F32:
-        *(float *)element = (float)value;
-        break;
     case TG_F64:
-        *(double *)element = value;
+    case TG_BF16:
+    case TG_F16:
+        store_float(element, value, dtype);
         break;
     case TG_I32:
         *(int32_t *)element = value;

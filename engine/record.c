@@ -188,6 +188,49 @@ static tg_tensor finish(tg_tape *t, uint32_t id, const tg_op *op, const char *si
     return tg__handle(t, id);
 }
 
+typedef struct call {
+    tg_tape *t;
+    const tg_op *op;
+    const void *attr;
+    const char *site;
+    int n;
+    uint32_t *ids;
+} call;
+
+#define MANY 16 /* inputs that need no memory of their own while an op is recorded */
+
+/* ------------------------------------------------------------------ 16-bit floats */
+
+/* The 16-bit dtype that all float inputs have and the op cannot take as it is; TG_DTYPE_COUNT: there is none. A number in f32
+ * (tg_scalar) may stand beside it. */
+static tg_dtype half_to_widen(const call *c) {
+    tg_dtype half = TG_DTYPE_COUNT;
+    if (c->op->view || c->op->flags & TG_OP_FENCE) return TG_DTYPE_COUNT;
+    for (int i = 0; i < c->n; i++) {
+        tg_dtype d = c->t->nodes[c->ids[i]].dtype;
+        if (!tg__is_float(d) || (d == TG_F32 && c->t->nodes[c->ids[i]].op == &tg__leaf_number)) continue;
+        if (!tg__is_half(d) || (half != TG_DTYPE_COUNT && half != d)) return TG_DTYPE_COUNT;
+        half = d;
+    }
+    bool as_it_is = half != TG_DTYPE_COUNT && c->op->micro && c->op->micro->fn[TG_ISA_ANY][half];
+    return as_it_is ? TG_DTYPE_COUNT : half;
+}
+
+/* Records the op in f32, between casts from and to the 16-bit dtype. */
+static tg_status apply_in_f32(const call *c, tg_dtype half, tg_tensor *outs, int n_out) {
+    tg_tensor few[MANY], *in = c->n > MANY ? tg__alloc((size_t)c->n * sizeof *in) : few;
+    if (!in) return tg__fail_nomem(c->t, c->op->name, c->site);
+    for (int i = 0; i < c->n; i++) {
+        in[i] = tg__handle(c->t, c->ids[i]);
+        if (tg__is_half(tg_dtype_of(in[i]))) in[i] = tg__cast(c->site, in[i], TG_F32);
+    }
+    tg_apply_n_at(c->site, c->t, c->op, c->attr, in, c->n, outs);
+    for (int i = 0; i < n_out; i++)
+        if (tg_valid(outs[i]) && tg_dtype_of(outs[i]) == TG_F32) outs[i] = tg__cast(c->site, outs[i], half);
+    if (in != few) tg__free(in);
+    return c->t->base.error.status;
+}
+
 /* ------------------------------------------------------------------ elementwise */
 
 static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
@@ -250,6 +293,13 @@ static tg_tensor apply_checked(const char *site, const tg_op *op, const tg_tenso
     uint32_t ids[TG_MICRO_INPUTS] = {0};
     for (int i = 0; i < n; i++)
         if (!(ids[i] = tg__resolve(t, in[i], op->name, site, i))) return tg__poison(t);
+    const call c = {t, op, NULL, site, n, ids};
+    tg_dtype half = half_to_widen(&c);
+    if (half != TG_DTYPE_COUNT) {
+        tg_tensor out = tg__poison(t);
+        apply_in_f32(&c, half, &out, 1);
+        return out;
+    }
     uint32_t a = t->nodes[ids[0]].shape, b = t->nodes[ids[n - 1]].shape, shape = a;
     bool equal = a == b && (n < 3 || t->nodes[ids[1]].shape == a);
     if (!equal && (shape = broadcast_shapes(t, op, ids, n, site)) == TG__NONE) return tg__poison(t);
@@ -302,17 +352,6 @@ tg_status tg_infer_fail(tg_infer *f, tg_status status, const char *format, ...) 
     }
     return tg__fail(s->t, status, s->op->name, s->site, s->t->scope, "%s%s%s", text, shapes, f->n_in > 3 ? ", ..." : "");
 }
-
-#define MANY 16 /* inputs that need no memory of their own while an op is recorded */
-
-typedef struct call {
-    tg_tape *t;
-    const tg_op *op;
-    const void *attr;
-    const char *site;
-    int n;
-    uint32_t *ids;
-} call;
 
 static bool infer(call *c, tg_infer *f) {
     const tg_op *op = c->op;
@@ -398,6 +437,8 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     const tg_op *op = c->op;
     if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in))
         return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
+    tg_dtype half = half_to_widen(c);
+    if (half != TG_DTYPE_COUNT) return apply_in_f32(c, half, outs, n_out);
     tg_status status;
     c->attr = tg__attr_intern(t, op, c->attr, &status);
     if (status == TG_ENOMEM) return tg__fail_nomem(t, op->name, c->site);

@@ -36,6 +36,6 @@ const uint8_t tg__dtype_sizes[TG_DTYPE_COUNT] = {
 
 size_t tg_dtype_size(tg_dtype d) { return (unsigned)d < TG_DTYPE_COUNT ? tg__dtype_sizes[d] : 0; }
 
-bool tg_dtype_is_float(tg_dtype d) { return tg__is_float(d); }
+bool tg_dtype_is_float(tg_dtype d) { return d == TG_F32 || d == TG_F64; }
 
 const char *tg_version(void) { return TG_VERSION; }

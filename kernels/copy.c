@@ -94,6 +94,12 @@ static void copy_packed(void *dst, const void *src, size_t bytes) {
 #undef T
 #undef FN
 
+#define T uint16_t
+#define FN(name) name##_2
+#include "kernels/copy_loops.h"
+#undef T
+#undef FN
+
 #define T uint32_t
 #define FN(name) name##_4
 #include "kernels/copy_loops.h"
@@ -109,6 +115,7 @@ void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape,
     const layout l = merge(shape, strides);
     if (count <= 0) return;
     if (size == 1) copy_in_1(dst, src, &l, begin, count);
+    else if (size == 2) copy_in_2(dst, src, &l, begin, count);
     else if (size == 4) copy_in_4(dst, src, &l, begin, count);
     else copy_in_8(dst, src, &l, begin, count);
 }
@@ -118,6 +125,7 @@ void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape
     const layout l = merge(shape, strides);
     if (count <= 0) return;
     if (size == 1) copy_out_1(dst, src, &l, begin, count);
+    else if (size == 2) copy_out_2(dst, src, &l, begin, count);
     else if (size == 4) copy_out_4(dst, src, &l, begin, count);
     else copy_out_8(dst, src, &l, begin, count);
 }

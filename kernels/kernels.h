@@ -120,7 +120,7 @@ tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d);
 size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, int64_t batch, int threads);
 size_t tg__gemm_scratch_within(tg_dtype d, int64_t m, int64_t n, int64_t K); /* one thread, any product up to these sizes */
 
-/* Copies a strided array of elements of `size` bytes (1, 4, 8) in logical row-major order to packed memory: elements
+/* Copies a strided array of elements of `size` bytes (1, 2, 4, 8) in logical row-major order to packed memory: elements
  * [begin, begin + count) of the logical order. Strides in elements, may be 0 or negative. */
 void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin,
                  int64_t count);

@@ -142,6 +142,62 @@ static inline uint8_t tg__to_u8_f64(double x) {
     static inline int32_t tg__to_i32_##from(T x) { return (int32_t)x; }      \
     static inline int64_t tg__to_i64_##from(T x) { return (int64_t)x; }      \
     static inline uint8_t tg__to_u8_##from(T x) { return (uint8_t)x; }
+/* ------------------------------------------------------------------ 16-bit floats: bf16 is the upper half of an f32, f16 has 5
+ * bits of exponent (IEEE 754-2019 binary16). To the nearest, ties to even; beyond the range infinite; a NaN stays one. */
+
+static inline float tg__to_f32_bf16(uint16_t h) { return tg__from_bits_f32((uint32_t)h << 16); }
+static inline uint16_t tg__to_bf16_f32(float x) {
+    const uint32_t u = tg__bits_f32(x), rounded = (u + 0x7fffu + (u >> 16 & 1)) >> 16;
+    return (uint16_t)(x == x ? rounded : u >> 16 | 0x40u);
+}
+
+static inline float tg__to_f32_f16(uint16_t h) {
+    const uint32_t a = h & 0x7fffu, sign = (uint32_t)(h & 0x8000u) << 16;
+    const uint32_t large = (a << 13) + (a >= 0x7c00u ? 0x70000000u : 0x38000000u);
+    const uint32_t small = tg__bits_f32((float)(int32_t)a * 0x1p-24f); /* a denormal, exactly */
+    return tg__from_bits_f32((a < 0x400u ? small : large) | sign);
+}
+static inline uint16_t tg__to_f16_f32(float x) {
+    const uint32_t u = tg__bits_f32(x), a = u & 0x7fffffffu, sign = u >> 16 & 0x8000u;
+    const uint32_t normal = (a - 0x38000000u + 0xfffu + (a >> 13 & 1)) >> 13;
+    const uint32_t denormal = tg__bits_f32(tg__from_bits_f32(a) + 0.5f) - 0x3f000000u; /* the sum's last bit is 2^-24 */
+    const uint32_t finite = a < 0x38800000u ? denormal : normal;
+    const uint32_t beyond = a > 0x7f800000u ? 0x7e00u | (a >> 13 & 0x3ffu) : 0x7c00u;
+    return (uint16_t)((a >= 0x477ff000u ? beyond : finite) | sign);
+}
+
+/* An f32 next to x that is odd where x is not exact, so that rounding it again gives what rounding x once would. */
+static inline float tg__odd_f32(double x) {
+    const float f = (float)x;
+    const double back = (double)f;
+    const uint32_t u = tg__bits_f32(f) - (uint32_t)(__builtin_fabs(back) > __builtin_fabs(x));
+    return tg__from_bits_f32(u | (uint32_t)((back < x) | (back > x)));
+}
+static inline double tg__odd_f64(int64_t x) {
+    const uint64_t a = x < 0 ? UINT64_C(0) - (uint64_t)x : (uint64_t)x, low = a & 0x7ff;
+    const double size = (double)(int64_t)((a >> 11 | (uint64_t)(low != 0)) << 1) * 1024.0;
+    const double exact = (double)x;
+    return a < (UINT64_C(1) << 53) ? exact : x < 0 ? -size : size;
+}
+
+#define TG__TO_HALF(half)                                                                                   \
+    static inline uint16_t tg__to_##half##_f64(double x) { return tg__to_##half##_f32(tg__odd_f32(x)); }    \
+    static inline uint16_t tg__to_##half##_i32(int32_t x) { return tg__to_##half##_f64((double)x); }        \
+    static inline uint16_t tg__to_##half##_i64(int64_t x) { return tg__to_##half##_f64(tg__odd_f64(x)); }   \
+    static inline uint16_t tg__to_##half##_u8(uint8_t x) { return tg__to_##half##_f32((float)x); }
+#define TG__FROM_HALF(half)                                                                                 \
+    static inline double tg__to_f64_##half(uint16_t x) { return (double)tg__to_f32_##half(x); }             \
+    static inline int32_t tg__to_i32_##half(uint16_t x) { return tg__to_i32_f32(tg__to_f32_##half(x)); }    \
+    static inline int64_t tg__to_i64_##half(uint16_t x) { return tg__to_i64_f32(tg__to_f32_##half(x)); }    \
+    static inline uint8_t tg__to_u8_##half(uint16_t x) { return tg__to_u8_f32(tg__to_f32_##half(x)); }      \
+    static inline uint8_t tg__to_bool_##half(uint16_t x) { return (x & 0x7fff) != 0; }                      \
+    static inline uint16_t tg__to_bf16_##half(uint16_t x) { return tg__to_bf16_f32(tg__to_f32_##half(x)); } \
+    static inline uint16_t tg__to_f16_##half(uint16_t x) { return tg__to_f16_f32(tg__to_f32_##half(x)); }
+TG__TO_HALF(bf16)
+TG__TO_HALF(f16)
+TG__FROM_HALF(bf16)
+TG__FROM_HALF(f16)
+
 TG__TO_PLAIN(float, f32)
 TG__TO_PLAIN(double, f64)
 TG__TO_PLAIN(int32_t, i32)

@@ -58,57 +58,81 @@
 #define CAST_I64(name, arity, ...) FUNCTION(name, arity, T, int64_t, M(to_i64)((T)(__VA_ARGS__)))
 #define CAST_U8(name, arity, ...) FUNCTION(name, arity, T, uint8_t, M(to_u8)((T)(__VA_ARGS__)))
 #define CAST_BOOL(name, arity, ...) FUNCTION(name, arity, T, uint8_t, M(to_bool)((T)(__VA_ARGS__)))
+#define CAST_BF16(name, arity, ...) FUNCTION(name, arity, T, uint16_t, M(to_bf16)((T)(__VA_ARGS__)))
+#define CAST_F16(name, arity, ...) FUNCTION(name, arity, T, uint16_t, M(to_f16)((T)(__VA_ARGS__)))
 #define NOTHING(name, arity, ...)
 
 /* What a class makes of a kind of type. bool shares the loops of u8 where both have them. */
 #define FLOAT_OF_REAL MAP
 #define FLOAT_OF_WHOLE NOTHING
 #define FLOAT_OF_BYTE NOTHING
+#define FLOAT_OF_HALF NOTHING
 #define FLOAT_OF_TRUTH NOTHING
 #define PERIODIC_OF_REAL FUNCTION_WITHIN
 #define PERIODIC_OF_WHOLE NOTHING
 #define PERIODIC_OF_BYTE NOTHING
+#define PERIODIC_OF_HALF NOTHING
 #define PERIODIC_OF_TRUTH NOTHING
 #define NUM_OF_REAL MAP
 #define NUM_OF_WHOLE MAP
 #define NUM_OF_BYTE NOTHING
+#define NUM_OF_HALF NOTHING
 #define NUM_OF_TRUTH NOTHING
 #define TEST_OF_REAL TRUTH
 #define TEST_OF_WHOLE TRUTH
 #define TEST_OF_BYTE TRUTH
+#define TEST_OF_HALF NOTHING
 #define TEST_OF_TRUTH NOTHING
 #define LOGIC_OF_REAL NOTHING
 #define LOGIC_OF_WHOLE NOTHING
 #define LOGIC_OF_BYTE NOTHING
+#define LOGIC_OF_HALF NOTHING
 #define LOGIC_OF_TRUTH TRUTH
 #define SELECT_OF_REAL PICK
 #define SELECT_OF_WHOLE PICK
 #define SELECT_OF_BYTE PICK
+#define SELECT_OF_HALF PICK
 #define SELECT_OF_TRUTH NOTHING
 #define TO_F32_OF_REAL CAST_F32
 #define TO_F32_OF_WHOLE CAST_F32
 #define TO_F32_OF_BYTE CAST_F32
+#define TO_F32_OF_HALF CAST_F32
 #define TO_F32_OF_TRUTH NOTHING
 #define TO_F64_OF_REAL CAST_F64
 #define TO_F64_OF_WHOLE CAST_F64
 #define TO_F64_OF_BYTE CAST_F64
+#define TO_F64_OF_HALF CAST_F64
 #define TO_F64_OF_TRUTH NOTHING
 #define TO_I32_OF_REAL CAST_I32
 #define TO_I32_OF_WHOLE CAST_I32
 #define TO_I32_OF_BYTE CAST_I32
+#define TO_I32_OF_HALF CAST_I32
 #define TO_I32_OF_TRUTH NOTHING
 #define TO_I64_OF_REAL CAST_I64
 #define TO_I64_OF_WHOLE CAST_I64
 #define TO_I64_OF_BYTE CAST_I64
+#define TO_I64_OF_HALF CAST_I64
 #define TO_I64_OF_TRUTH NOTHING
 #define TO_U8_OF_REAL CAST_U8
 #define TO_U8_OF_WHOLE CAST_U8
 #define TO_U8_OF_BYTE CAST_U8
+#define TO_U8_OF_HALF CAST_U8
 #define TO_U8_OF_TRUTH NOTHING
 #define TO_BOOL_OF_REAL CAST_BOOL
 #define TO_BOOL_OF_WHOLE CAST_BOOL
 #define TO_BOOL_OF_BYTE CAST_BOOL
+#define TO_BOOL_OF_HALF CAST_BOOL
 #define TO_BOOL_OF_TRUTH NOTHING
+#define TO_BF16_OF_REAL CAST_BF16
+#define TO_BF16_OF_WHOLE CAST_BF16
+#define TO_BF16_OF_BYTE CAST_BF16
+#define TO_BF16_OF_HALF CAST_BF16
+#define TO_BF16_OF_TRUTH NOTHING
+#define TO_F16_OF_REAL CAST_F16
+#define TO_F16_OF_WHOLE CAST_F16
+#define TO_F16_OF_BYTE CAST_F16
+#define TO_F16_OF_HALF CAST_F16
+#define TO_F16_OF_TRUTH NOTHING
 
 #define TG_MICRO(name, arity, class, ...) TG__PASTE(class##_OF, KIND)(name, arity, __VA_ARGS__)
 
@@ -135,6 +159,18 @@
 
 #define T int64_t
 #define D i64
+#include "kernels/micro.inc"
+#undef T
+#undef D
+#undef KIND
+
+#define T uint16_t
+#define D bf16
+#define KIND HALF
+#include "kernels/micro.inc"
+#undef D
+
+#define D f16
 #include "kernels/micro.inc"
 #undef T
 #undef D

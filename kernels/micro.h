@@ -13,7 +13,7 @@
  *     TEST    T -> bool    f32 f64 i32 i64 u8 bool
  *     LOGIC   bool -> bool
  *     SELECT  (bool, T, T) -> T   every dtype: a is the condition, b and c the values
- *     TO_F32, TO_F64, TO_I32, TO_I64, TO_U8, TO_BOOL   T -> that dtype, from every dtype
+ *     TO_F32, TO_F64, TO_I32, TO_I64, TO_U8, TO_BOOL, TO_BF16, TO_F16   T -> that dtype, from every dtype
  * A float cast to whole numbers saturates and NaN gives 0. Whole numbers must not overflow in an expression: M(add), M(sub),
  * M(mul), M(div), M(abs) wrap around (and x / 0 = 0); for floats they are the plain operations.
  * out may be the memory of an input of the same element size. Loops must give the same bits as the scalar expression: no

@@ -10,14 +10,17 @@
 #define NUM_LOOPS(X, name, set) FLOAT_LOOPS(X, name, set) X(LOOP(name, i32, set), TG_I32) X(LOOP(name, i64, set), TG_I64)
 #define LOGIC_LOOPS(X, name, set) X(LOOP(name, truth, set), TG_BOOL)
 #define ALL_LOOPS(X, name, set) NUM_LOOPS(X, name, set) X(LOOP(name, u8, set), TG_U8) X(LOOP(name, u8, set), TG_BOOL)
+#define MOVED_LOOPS(X, name, set) ALL_LOOPS(X, name, set) X(LOOP(name, bf16, set), TG_BF16) X(LOOP(name, f16, set), TG_F16)
 #define TEST_LOOPS ALL_LOOPS
-#define SELECT_LOOPS ALL_LOOPS
-#define TO_F32_LOOPS ALL_LOOPS
-#define TO_F64_LOOPS ALL_LOOPS
-#define TO_I32_LOOPS ALL_LOOPS
-#define TO_I64_LOOPS ALL_LOOPS
-#define TO_U8_LOOPS ALL_LOOPS
-#define TO_BOOL_LOOPS ALL_LOOPS
+#define SELECT_LOOPS MOVED_LOOPS
+#define TO_F32_LOOPS MOVED_LOOPS
+#define TO_F64_LOOPS MOVED_LOOPS
+#define TO_I32_LOOPS MOVED_LOOPS
+#define TO_I64_LOOPS MOVED_LOOPS
+#define TO_U8_LOOPS MOVED_LOOPS
+#define TO_BOOL_LOOPS MOVED_LOOPS
+#define TO_BF16_LOOPS MOVED_LOOPS
+#define TO_F16_LOOPS MOVED_LOOPS
 
 #define DECLARE(function, dtype) tg_micro_fn function;
 #define ENTRY(function, dtype) [dtype] = function,

@@ -335,7 +335,7 @@ static bool operands(einsum *e, const tg_tensor *xs, int n) {
         e->terms[i].x = tg_on_at(e->site, e->t, xs[i]);
         if (!tg_valid(e->terms[i].x)) return false;
         tg_dtype d = tg_dtype_of(e->terms[i].x);
-        if (tg_dtype_is_float(d) && d == tg_dtype_of(e->terms[0].x)) continue;
+        if (tg__is_float(d) && d == tg_dtype_of(e->terms[0].x)) continue;
         refuse(e, TG_EDTYPE, "all operands must be f32 or all f64: cast with tg_cast", -1);
         return false;
     }

@@ -1,5 +1,6 @@
 /* What elementwise ops share. */
 #include "ops/elementwise.h"
+#include "kernels/math.h"
 
 static double element(const tg_operand *x, int64_t i) {
     switch (x->dtype) {
@@ -7,6 +8,8 @@ static double element(const tg_operand *x, int64_t i) {
     case TG_F64: return ((const double *)x->data)[i];
     case TG_I32: return ((const int32_t *)x->data)[i];
     case TG_I64: return (double)((const int64_t *)x->data)[i];
+    case TG_BF16: return (double)tg__to_f32_bf16(((const uint16_t *)x->data)[i]);
+    case TG_F16: return (double)tg__to_f32_f16(((const uint16_t *)x->data)[i]);
     default: return ((const uint8_t *)x->data)[i];
     }
 }
@@ -17,6 +20,8 @@ static void set_element(const tg_operand *x, int64_t i, double value) {
     case TG_F64: ((double *)x->data)[i] = value; break;
     case TG_I32: ((int32_t *)x->data)[i] = (int32_t)value; break;
     case TG_I64: ((int64_t *)x->data)[i] = (int64_t)value; break;
+    case TG_BF16: ((uint16_t *)x->data)[i] = tg__to_bf16_f64(value); break;
+    case TG_F16: ((uint16_t *)x->data)[i] = tg__to_f16_f64(value); break;
     default: ((uint8_t *)x->data)[i] = (uint8_t)value;
     }
 }
@@ -48,9 +53,9 @@ tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b,
 tg_tensor tg__number_for(const char *site, const char *op, tg_tensor x, double value) {
     tg_tape *t = tg_tape_of(x);
     tg_dtype d = tg_dtype_of(x);
-    if (t && !tg_dtype_is_float(d))
-        tg__fail(t, TG_EDTYPE, op, site, t->scope, "the tensor must be f32 or f64, not %s", tg_dtype_name(d));
-    return tg_scalar_at(site, t, value, d);
+    if (t && !tg__is_float(d))
+        tg__fail(t, TG_EDTYPE, op, site, t->scope, "the tensor must be a float, not %s", tg_dtype_name(d));
+    return tg_scalar_at(site, t, value, tg__computed_in(d));
 }
 
 /* ------------------------------------------------------------------ wrong inputs */

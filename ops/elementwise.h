@@ -22,7 +22,7 @@
 /* Element by element, inputs broadcast to the output, through f64. */
 tg_status tg__ref_elementwise(tg_kernel_args *k, double (*f)(double a, double b, double c));
 
-/* The number as a tensor beside x, of x's dtype; op names who asks, where x is no float. */
+/* The number as a tensor beside x, of the dtype that x is computed in; op names who asks, where x is no float. */
 tg_tensor tg__number_for(const char *site, const char *op, tg_tensor x, double value);
 
 #define REF(name, ...)                                                                                 \

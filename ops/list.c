@@ -34,7 +34,9 @@ extern const tg_op tg__op_batch_norm;
 extern const tg_op tg__op_batch_norm_grad;
 extern const tg_op tg__op_bce;
 extern const tg_op tg__op_bce_with_logits;
+extern const tg_op tg__op_cast_bf16;
 extern const tg_op tg__op_cast_bool;
+extern const tg_op tg__op_cast_f16;
 extern const tg_op tg__op_cast_f32;
 extern const tg_op tg__op_cast_f64;
 extern const tg_op tg__op_cast_i32;
@@ -255,7 +257,9 @@ const tg_op *const tg__op_list[] = {
     &tg__op_batch_norm_grad,
     &tg__op_bce,
     &tg__op_bce_with_logits,
+    &tg__op_cast_bf16,
     &tg__op_cast_bool,
+    &tg__op_cast_f16,
     &tg__op_cast_f32,
     &tg__op_cast_f64,
     &tg__op_cast_i32,

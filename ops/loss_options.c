@@ -173,7 +173,7 @@ tg_tensor tg__loss_apply_if(const char *why, const char *site, const tg_op *op, 
     if (t->base.error.status) return tg__poison(t);
     tg_tensor in[MOST_INPUTS];
     tg__loss_attr attr = {.reduction = o.reduction};
-    tg_dtype d = tg_dtype_is_float(tg_dtype_of(data[0])) ? tg_dtype_of(data[0]) : TG_F32;
+    tg_dtype d = tg_dtype_of(data[0]) == TG_F64 ? TG_F64 : TG_F32;
     int n = 0;
     for (int i = 0; i < kind->data; i++) in[n++] = data[i];
     for (int i = 0; i < kind->numbers; i++) in[n++] = tg_scalar_at(site, t, numbers[i], d);

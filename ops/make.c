@@ -46,7 +46,7 @@ TG_API(tg_tensor, tg_ones, (tg_tape *t, tg_shape shape, tg_dtype dtype), (t, sha
 TG_API(tg_tensor, tg_full, (tg_tape *t, tg_shape shape, double value, tg_dtype dtype), (t, shape, value, dtype)) {
     if (!t) return tg__lost(site);
     if (!can_be_made(site, t, "full", &shape, dtype)) return tg__poison(t);
-    tg_tensor number = tg_scalar_at(site, t, value, tg_dtype_is_float(dtype) ? dtype : TG_F64);
+    tg_tensor number = tg_scalar_at(site, t, value, tg__is_float(dtype) ? dtype : TG_F64);
     return tg_expand_at(site, tg_cast_at(site, number, dtype), shape);
 }
 

@@ -228,7 +228,8 @@ TG_API(tg_tensor, tg_norm, (tg_tensor x, double p, tg_axes axes, bool keepdims),
         return tg__poison(t);
     }
     tg_tensor in[] = {x, x};
-    if (t && attr.kind == NORM_P && tg_dtype_is_float(tg_dtype_of(x))) in[1] = tg_scalar_at(site, t, p, tg_dtype_of(x));
+    tg_dtype d = tg__computed_in(tg_dtype_of(x));
+    if (t && attr.kind == NORM_P && tg_dtype_is_float(d)) in[1] = tg_scalar_at(site, t, p, d);
     return tg_apply_at(site, NULL, &tg__op_norm, &attr, in, 1 + (attr.kind == NORM_P));
 }
 

@@ -188,6 +188,8 @@ TG_API(tg_tensor, tg_dropout_mask, (tg_tape *t, tg_shape shape, tg_dtype dtype, 
  *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
  *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
 TG_API(tg_tensor, tg_dropout, (tg_tensor x, double p), (x, p)) {
+    tg_dtype stored = tg_dtype_of(x);
+    if (tg__is_half(stored)) return tg_cast_at(site, tg_dropout_at(site, tg_cast_at(site, x, TG_F32), p), stored);
     if (!is_ready(site, "dropout", x)) return not_ready(site, x);
     tg_tape *t = tg_tape_of(x);
     tg_dtype d = tg_dtype_of(x);

@@ -14,6 +14,7 @@ TG_API(tg_tensor, tg_rotary, (tg_tensor x, int64_t first, double base), (x, firs
     tg_shape s = tg_shape_of(x);
     tg_dtype d = tg_dtype_of(x);
     if (!t) return tg__lost(site);
+    if (tg__is_half(d)) return tg_cast_at(site, tg_rotary_at(site, tg_cast_at(site, x, TG_F32), first, base), d);
     if (!tg_valid(x)) return tg_stop_gradient_at(site, x); /* says why */
     bool fits = s.rank >= 2 && s.dims[s.rank - 1] % 2 == 0, positive = base > 0 && base < INFINITY;
     if (!fits || !positive || !tg_dtype_is_float(d)) {

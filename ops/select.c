@@ -58,7 +58,7 @@ static tg_status cast_infer(tg_infer *f, tg_dtype to) {
 /* Between floats the cotangent is converted back; nothing flows to or from whole numbers and truth values. */
 static void cast_vjp(tg_vjp_args *v) {
     tg_dtype from = tg_dtype_of(v->in[0]);
-    if (tg_dtype_is_float(from) && tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, tg_cast(v->g[0], from));
+    if (tg__is_float(from) && tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, tg_cast(v->g[0], from));
 }
 
 #define CAST(dtype, to, flags_)                                                                                  \
@@ -84,6 +84,24 @@ const tg_op tg__op_cast_f64 = {
     CAST(f64, TG_F64, 0),
     .vjp = cast_vjp,
     RANGE1('f', .lo = -2, .hi = 2),
+};
+
+TG_MICRO(cast_bf16, 1, TO_BF16, a)
+REF(cast_bf16, a)
+CAST_INFER(bf16, TG_BF16)
+const tg_op tg__op_cast_bf16 = {
+    CAST(bf16, TG_BF16, 0),
+    .vjp = cast_vjp,
+    RANGE1('j', .lo = -999, .hi = 999),
+};
+
+TG_MICRO(cast_f16, 1, TO_F16, a)
+REF(cast_f16, a)
+CAST_INFER(f16, TG_F16)
+const tg_op tg__op_cast_f16 = {
+    CAST(f16, TG_F16, 0),
+    .vjp = cast_vjp,
+    RANGE1('j', .lo = -9999, .hi = 9999),
 };
 
 TG_MICRO(cast_i32, 1, TO_I32, a)
@@ -121,15 +139,16 @@ const tg_op tg__op_cast_bool = {
 /*| tg_cast: converts the elements to another dtype. x itself if it has it already.
  *    y = x as dtype
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the
- *            range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
- *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
+ *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, ties to even; to whole numbers towards 0; what is
+ *            beyond the range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
+ *  Gradient: dx = g as x's dtype, between floats; none flows else
  *  Errors:   TG_EDTYPE if dtype is none
  *  Source:   elementary */
 TG_API(tg_tensor, tg_cast, (tg_tensor x, tg_dtype dtype), (x, dtype)) {
     static const tg_op *const casts[TG_DTYPE_COUNT] = {
         [TG_F32] = &tg__op_cast_f32, [TG_F64] = &tg__op_cast_f64, [TG_I32] = &tg__op_cast_i32,
         [TG_I64] = &tg__op_cast_i64, [TG_U8] = &tg__op_cast_u8,   [TG_BOOL] = &tg__op_cast_bool,
+        [TG_BF16] = &tg__op_cast_bf16, [TG_F16] = &tg__op_cast_f16,
     };
     tg_tape *t = tg_tape_of(x);
     if ((unsigned)dtype >= TG_DTYPE_COUNT) {
@@ -139,6 +158,10 @@ TG_API(tg_tensor, tg_cast, (tg_tensor x, tg_dtype dtype), (x, dtype)) {
     }
     if (t && tg_valid(x) && tg_dtype_of(x) == dtype) return x;
     return tg_apply_at(site, t, casts[dtype], NULL, &x, 1);
+}
+
+tg_tensor tg__cast(const char *site, tg_tensor x, tg_dtype dtype) {
+    return tg_cast_at(site, x, dtype);
 }
 
 /* ------------------------------------------------------------------ identities */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "kernels/math.h"
 #include "tests/fuzz.h"
 
 enum { POOL = 40, PARAMS = 6, BUFFERS = 2, VARS = PARAMS + BUFFERS, MARKS = 4, MOST_NODES = 3000, MOST_KEPT = 16, BORROWS = 8 };
@@ -71,7 +72,7 @@ static tg_shape any_shape(program *p) {
 
 /* ------------------------------------------------------------------ the pool */
 
-static bool is_float(tg_tensor x) { return tg_dtype_is_float(tg_dtype_of(x)); }
+static bool is_float(tg_tensor x) { return tg__is_float(tg_dtype_of(x)); }
 static bool too_large(const program *p, int64_t n) { return n > p->most; }
 
 static void put(program *p, tg_tensor x, bool reads) {
@@ -161,6 +162,10 @@ static tg_array random_array(program *p, tg_shape s, tg_dtype d, int64_t top) {
             ((int32_t *)(void *)data)[i] = (int32_t)k;
         else if (d == TG_I64)
             ((int64_t *)(void *)data)[i] = k;
+        else if (d == TG_BF16)
+            ((uint16_t *)(void *)data)[i] = tg__to_bf16_f64(v);
+        else if (d == TG_F16)
+            ((uint16_t *)(void *)data)[i] = tg__to_f16_f64(v);
         else
             data[i] = d == TG_BOOL ? v > 0 : (char)k;
     }

@@ -108,7 +108,7 @@ static const struct {
     {HEAD X ", {\"kind\": \"assign\", \"op\": \"assign\"}]}", "not one value"},
     {HEAD X ", {\"kind\": \"assign\", \"op\": \"a\", \"in\": [0]}, {\"kind\": \"op\", \"op\": \"b\", \"in\": [1]}]}",
      "an assignment as an input"},
-    {HEAD "{\"kind\": \"op\", \"op\": \"a\", \"dtype\": \"f16\"}]}", "unknown dtype"},
+    {HEAD "{\"kind\": \"op\", \"op\": \"a\", \"dtype\": \"f8\"}]}", "unknown dtype"},
     {HEAD "{\"kind\": \"op\", \"op\": \"a\", \"shape\": [1,1,1,1,1,1,1,1,1]}]}", "too many dimensions"},
     {HEAD "{\"kind\": \"op\", \"op\": \"a\", \"shape\": [-1]}]}", "non-negative"},
     {HEAD "{\"kind\": \"op\", \"op\": \"a\", \"gradient\": 2}]}", "too large"},

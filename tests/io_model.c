@@ -1,5 +1,5 @@
 /* Tests of tg_save and tg_load: round trip, files that do not fit, faults; a model is changed as a whole or not at all. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* memmem */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,11 +212,32 @@ static void test_faults(io_test *t) {
     tg_model_free(m);
 }
 
+/* 16-bit floats keep their bits, under the names that the format gives them. */
+static void test_16_bit_floats(io_test *t) {
+    static const uint16_t bits[] = {0x3f80, 0x8000, 0x7f80, 0x7fc1};
+    const char *path = io_test_path(t, "halves");
+    const tg_named_array items[] = {{"a", tg_bf16(bits, TG_SHAPE(4))}, {"b", tg_f16(bits, TG_SHAPE(2, 2))}};
+    tg_array_list list = {0};
+    tg_file_error e;
+    CHECK(t, tg_save_arrays(path, items, 2, &e) == TG_OK, "save: %s", e.message);
+    CHECK(t, tg_load_arrays(path, &list, &e) == TG_OK, "load: %s", e.message);
+    const tg_blob *a = tg_array_list_find(&list, "a"), *b = tg_array_list_find(&list, "b");
+    CHECK(t, a && a->dtype == TG_BF16 && !memcmp(a->data, bits, sizeof bits), "bf16 changed");
+    CHECK(t, b && b->dtype == TG_F16 && !memcmp(b->data, bits, sizeof bits), "f16 changed");
+    tg_array_list_free(&list);
+    size_t n;
+    uint8_t *file = io_test_read(path, &n);
+    CHECK(t, file && n > 200 && memmem(file, n, "\"dtype\":\"BF16\"", 14), "the header does not say BF16");
+    CHECK(t, file && memmem(file, n, "\"dtype\":\"F16\"", 13), "the header does not say F16");
+    free(file);
+}
+
 int tg_test_model_file(FILE *out) {
     io_test t;
     if (!io_test_begin(&t, out)) return t.failures;
     test_round_trip(&t);
     test_other_order(&t);
+    test_16_bit_floats(&t);
     test_misfits(&t);
     test_arguments(&t);
     test_faults(&t);

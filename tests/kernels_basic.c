@@ -47,6 +47,8 @@ void kernel_fill(kernel_test *t, void *x, tg_dtype d, int64_t n, bool wild) {
         case TG_F64: ((double *)x)[i] = float_value(t, wild); break;
         case TG_I32: ((int32_t *)x)[i] = (int32_t)kernel_random(t) >> (wild ? 0 : 24); break;
         case TG_I64: ((int64_t *)x)[i] = (int64_t)kernel_random(t) >> (wild ? 0 : 56); break;
+        case TG_BF16:
+        case TG_F16: ((uint16_t *)x)[i] = (uint16_t)kernel_random(t); break;
         case TG_U8: ((uint8_t *)x)[i] = (uint8_t)kernel_random(t); break;
         default: ((uint8_t *)x)[i] = (uint8_t)(kernel_random(t) & 1); break;
         }

@@ -25,6 +25,7 @@ static tg_dtype result_dtype(const char *class, tg_dtype d) {
     static const struct { const char *class; tg_dtype d; } fixed[] = {
         {"TEST", TG_BOOL}, {"LOGIC", TG_BOOL}, {"TO_F32", TG_F32}, {"TO_F64", TG_F64},
         {"TO_I32", TG_I32}, {"TO_I64", TG_I64}, {"TO_U8", TG_U8}, {"TO_BOOL", TG_BOOL},
+        {"TO_BF16", TG_BF16}, {"TO_F16", TG_F16},
     };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (strcmp(class, fixed[i].class) == 0) return fixed[i].d;

@@ -73,14 +73,17 @@ TG_EXPORT const char *tg_status_text(tg_status s); /* "shapes do not fit"; stati
 
 /* ------------------------------------------------------------------ dtypes, shapes, arrays */
 
-/* X(name, short name, C type, bytes): one row per element type. */
-#define TG_DTYPE_MAP(X)       \
-    X(F32, "f32", float, 4)   \
-    X(F64, "f64", double, 8)  \
-    X(I32, "i32", int32_t, 4) \
-    X(I64, "i64", int64_t, 8) \
-    X(U8, "u8", uint8_t, 1)   \
-    X(BOOL, "bool", uint8_t, 1)
+/* X(name, short name, C type, bytes): one row per element type. bf16 and f16 are for storing: an op on them computes in f32
+ * and rounds its result to them, ties to even; both steps are nodes of the recording. A uint16_t holds their bits. */
+#define TG_DTYPE_MAP(X)          \
+    X(F32, "f32", float, 4)      \
+    X(F64, "f64", double, 8)     \
+    X(I32, "i32", int32_t, 4)    \
+    X(I64, "i64", int64_t, 8)    \
+    X(U8, "u8", uint8_t, 1)      \
+    X(BOOL, "bool", uint8_t, 1)  \
+    X(BF16, "bf16", uint16_t, 2) \
+    X(F16, "f16", uint16_t, 2)
 
 typedef enum tg_dtype {
 #define TG__ROW(name, text, type, bytes) TG_##name,
@@ -187,6 +190,14 @@ static inline tg_array tg_bools(const uint8_t *data, tg_shape shape) {
     tg_array a = {TG_BOOL, shape, data};
     return a;
 }
+static inline tg_array tg_bf16(const uint16_t *bits, tg_shape shape) {
+    tg_array a = {TG_BF16, shape, bits};
+    return a;
+}
+static inline tg_array tg_f16(const uint16_t *bits, tg_shape shape) {
+    tg_array a = {TG_F16, shape, bits};
+    return a;
+}
 
 /* ------------------------------------------------------------------ handles */
 
@@ -289,7 +300,7 @@ TG_EXPORT tg_error_info tg_error_get(const tg_tape *t);
 /* tg_input: records an input and copies its bytes at once.
  * tg_borrow: does not copy: the bytes must not change or go away until the tape is reset. With TG_CHECK=1 in the environment
  *   they are hashed when recorded and compared when run: TG_ECHANGED.
- * tg_scalar: a number of dtype f32 or f64, rank 0. It is data, not structure: a new value never makes a new plan.
+ * tg_scalar: a number of a float dtype, rank 0. It is data, not structure: a new value never makes a new plan.
  * tg_on: reads a parameter on this tape: the newest recorded assignment, else the model's value. Handles of parameters may
  *   be given to ops directly; tg_on is for ops on parameters alone, and to name the version that a gradient means.
  * tg_state_new: a state of this tape, all zeros: survives resets, written by tg_assign, gradients stop at it. */

@@ -82,7 +82,7 @@ TG_EXPORT tg_status tg_save_arrays(const char *path, const tg_named_array *items
 /* tg_load_arrays: reads a safetensors file, whoever wrote it.
  * Success:   *out owns all names and elements; free with tg_array_list_free
  * Errors:    TG_EIO; TG_EFORMAT if any rule of the format is broken, the checksum of a file of tapegrad does not match, or a
- *            newer tapegrad wrote it; TG_EDTYPE for element types that tapegrad does not have (bf16, ...); TG_ESHAPE for a rank
+ *            newer tapegrad wrote it; TG_EDTYPE for element types that tapegrad does not have (i16, ...); TG_ESHAPE for a rank
  *            above 8; TG_ENOMEM; TG_EARG for NULL. *out is then zeroed
  * tg_array_list_find: the blob of that name, owned by the list; NULL if there is none.
  * tg_array_list_free: frees all and zeroes the list; NULL and a zeroed list are allowed. */

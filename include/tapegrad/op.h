@@ -58,7 +58,7 @@ TG_EXPORT int tg_infer_axis(int64_t axis, int rank);
 TG_EXPORT bool tg_broadcast(const tg_shape *a, const tg_shape *b, tg_shape *out, int *bad);
 TG_EXPORT int64_t tg_shape_numel(const tg_shape *s); /* product; -1 if a dimension is negative or the product overflows */
 TG_EXPORT bool tg_shape_equal(const tg_shape *a, const tg_shape *b);
-TG_EXPORT bool tg_dtype_is_float(tg_dtype d);
+TG_EXPORT bool tg_dtype_is_float(tg_dtype d); /* f32 or f64: what kernels compute in; bf16 and f16 never reach an infer */
 
 /* ------------------------------------------------------------------ gradients */
 

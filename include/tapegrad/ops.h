@@ -2171,9 +2171,9 @@ TG_SITED(tg_tensor, tg_where, tg_tensor condition, tg_tensor a, tg_tensor b);
 /* tg_cast: converts the elements to another dtype. x itself if it has it already.
  *    y = x as dtype
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, to whole numbers towards 0; what is beyond the
- *            range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
- *  Gradient: dx = g as x's dtype, between f32 and f64; none flows else
+ *  Dtypes:   every dtype -> dtype. Floats are rounded to the nearest float, ties to even; to whole numbers towards 0; what is
+ *            beyond the range becomes the end of the range, NaN 0. Whole numbers keep their low bits. To bool: x is not 0
+ *  Gradient: dx = g as x's dtype, between floats; none flows else
  *  Errors:   TG_EDTYPE if dtype is none
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_cast, tg_tensor x, tg_dtype dtype);
