@@ -144,6 +144,7 @@ TEST(halves, every_op_is_the_op_in_f32_rounded_once) {
     for (int i = 0; i < tg_op_count(); i++) {
         const tg_op *op = tg_op_get(i);
         bool any = false;
+        if (op->flags & TG_OP_CAN_FAIL) continue; /* on random numbers it may */
         for (const tg_sample *s = op->samples; s && s->note; s++) {
             if (!all_floats(s) || strncmp(op->name, "cast_", 5) == 0) continue;
             tg_tape *t = tg_tape_new();
