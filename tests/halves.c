@@ -216,7 +216,8 @@ TEST(halves, sums_are_taken_in_f32) {
     CHECK(tg_item(tg_scalar(t, 1.00390625, TG_BF16)) == 1, "a number is rounded to even");
     tg_tensor three = tg_full(t, TG_SHAPE(2), 3, TG_BF16); /* 3 * 1.003 is 3.009, nearer to 3.015625 than to 3 */
     CHECK(((const uint16_t *)tg_data(tg_scale(three, 1.003)))[0] == 0x4041, "the number beside it keeps its digits");
-    CHECK(tg_dtype_of(tg_dropout(three, 0.5)) == TG_BF16 && tg_dtype_of(tg_norm(three, 3, TG_ALL_AXES, false)) == TG_BF16,
+    CHECK(tg_dtype_of(tg_dropout(three, 0.5)) == TG_BF16 && tg_dtype_of(tg_norm(three, 3, TG_ALL_AXES, false)) == TG_BF16 &&
+              tg_dtype_of(tg_einsum("i,i->", (tg_tensor[]){three, three}, 2)) == TG_BF16,
           "%s", tg_message(t));
     CHECK(tg_ok(t), "%s", tg_message(t));
     tg_tape_free(t);
