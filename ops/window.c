@@ -210,42 +210,67 @@ static tg_status fold_infer(tg_infer *f) {
     return TG_OK;
 }
 
-/* Per axis of y: the part of a place that windows share (the whole place where no window slides). */
 typedef struct fold_run {
     const window_attr *attr;
     const tg_operand *x, *y;
     int of[TG_MAX_RANK]; /* axis of y -> number of its window, -1: none */
+    int last;            /* axis of y: rows lie along it */
+    int64_t width;
 } fold_run;
 
-/* An element of y is the sum of the elements of windows that stand there, in order of the element's place in its window, the
- * last window axis fastest: threads share results, never a sum. */
-#define GATHER(T)                                                                                                  \
-    static T sum_##T(const fold_run *r, const int64_t *place, int64_t at, int k) {                                 \
+/* A row of y is the sum of the rows of windows that lie there, in order of the row's place in its window; and along the row in
+ * order of the place, too. Threads share rows, never a sum. */
+#define FOLD(T)                                                                                                    \
+    static void add_row_##T(const fold_run *r, T *y, int64_t at) {                                                 \
+        const T *x = (const T *)r->x->data + at;                                                                   \
+        int k = r->last < 0 ? -1 : r->of[r->last];                                                                 \
+        int64_t stride = r->last < 0 ? 1 : r->x->strides[r->last];                                                 \
+        if (k < 0) {                                                                                               \
+            for (int64_t j = 0; j < r->width; j++) y[j] += x[j * stride];                                          \
+            return;                                                                                                \
+        }                                                                                                          \
+        int64_t n = r->x->shape->dims[r->last], step = r->attr->step[k];                                           \
+        for (int64_t i = 0; i < r->attr->size[k]; i++) {                                                           \
+            T *from = y + i * r->attr->dilation[k];                                                                \
+            const T *part = x + i * r->x->strides[r->y->shape->rank + k];                                          \
+            for (int64_t o = 0; o < n; o++) from[o * step] += part[o * stride];                                    \
+        }                                                                                                          \
+    }                                                                                                              \
+    /* of windows k and later, whose earlier ones have brought the row to `at` */                                  \
+    static void add_windows_##T(const fold_run *r, T *y, const int64_t *place, int64_t at, int k) {                \
         const window_attr *a = r->attr;                                                                            \
-        if (k == a->axes.n) return ((const T *)r->x->data)[at];                                                    \
+        if (k == a->axes.n) {                                                                                      \
+            add_row_##T(r, y, at);                                                                                 \
+            return;                                                                                                \
+        }                                                                                                          \
         int axis = a->axes.axis[k];                                                                                \
-        T sum = 0;                                                                                                 \
+        if (axis == r->last) {                                                                                     \
+            add_windows_##T(r, y, place, at, k + 1);                                                               \
+            return;                                                                                                \
+        }                                                                                                          \
         for (int64_t i = 0, from = place[axis]; i < a->size[k] && from >= 0; i++, from -= a->dilation[k]) {        \
             int64_t window = from / a->step[k];                                                                    \
             if (from % a->step[k] || window >= r->x->shape->dims[axis]) continue;                                  \
-            sum += sum_##T(r, place, at + window * r->x->strides[axis] + i * r->x->strides[r->y->shape->rank + k], k + 1); \
+            add_windows_##T(r, y, place,                                                                           \
+                            at + window * r->x->strides[axis] + i * r->x->strides[r->y->shape->rank + k], k + 1);  \
         }                                                                                                          \
-        return sum;                                                                                                \
     }                                                                                                              \
     static void fold_##T(int64_t begin, int64_t end, void *ctx) {                                                  \
         const fold_run *r = ctx;                                                                                   \
-        for (int64_t e = begin; e < end; e++) {                                                                    \
-            int64_t place[TG_MAX_RANK], rest = e, at = 0;                                                          \
-            for (int axis = r->y->shape->rank - 1; axis >= 0; axis--) {                                            \
+        for (int64_t row = begin; row < end; row++) {                                                              \
+            int64_t place[TG_MAX_RANK], rest = row, at = 0;                                                        \
+            for (int axis = r->last - 1; axis >= 0; axis--) {                                                      \
                 place[axis] = rest % r->y->shape->dims[axis];                                                      \
                 rest /= r->y->shape->dims[axis];                                                                   \
                 if (r->of[axis] < 0) at += place[axis] * r->x->strides[axis];                                      \
             }                                                                                                      \
-            ((T *)r->y->data)[e] = sum_##T(r, place, at, 0);                                                       \
+            T *y = (T *)r->y->data + row * r->width;                                                               \
+            memset(y, 0, (size_t)r->width * sizeof *y);                                                            \
+            add_windows_##T(r, y, place, at, 0);                                                                   \
         }                                                                                                          \
     }
-GATHER(float)
-GATHER(double)
+FOLD(float)
+FOLD(double)
 
 static double adds_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
     (void)n_in, (void)out, (void)attr;
@@ -253,10 +278,13 @@ static double adds_all(const tg_shape *const *in, int n_in, const tg_shape *out,
 }
 
 static tg_status fold_kernel(tg_kernel_args *k) {
-    fold_run r = {k->attr, &k->in[0], &k->out[0], {0}};
+    fold_run r = {k->attr, &k->in[0], &k->out[0], {0}, k->out[0].shape->rank - 1, 1};
+    if (!r.y->numel) return TG_OK;
+    if (r.last >= 0) r.width = r.y->shape->dims[r.last];
     for (int axis = 0; axis < TG_MAX_RANK; axis++) r.of[axis] = -1;
     for (int i = 0; i < r.attr->axes.n; i++) r.of[r.attr->axes.axis[i]] = i;
-    tg_parallel(k->threads, r.y->numel, (double)r.x->numel * 20, r.y->dtype == TG_F32 ? fold_float : fold_double, &r);
+    double work = (double)(r.x->numel + r.y->numel) * (double)tg_dtype_size(r.y->dtype);
+    tg_parallel(k->threads, r.y->numel / r.width, work, r.y->dtype == TG_F32 ? fold_float : fold_double, &r);
     return TG_OK;
 }
 
@@ -309,7 +337,7 @@ const tg_op tg__op_fold = {
 };
 
 /*| tg_fold: adds windows up where they came from: the transpose of tg_unfold. n has the size of each axis in w. Elements that
- *  several windows share are their sum, in order of the place in the window; those that no window reaches are 0.
+ *  several windows share are their sum, in a fixed order; those that no window reaches are 0.
  *    y[..., p, ...] = sum of x[..., o, ..., k] where o step + k dilation = p
  *  Shapes:   x as tg_unfold of y makes it -> y (..., n, ...)
  *  Dtypes:   f32, f64

@@ -41,21 +41,23 @@ static void check_error(tg_tape *t, tg_status status, const char *text) {
 
 /* ------------------------------------------------------------------ padding and windows */
 
+#define PADDED(before_, after_, mode_) ((tg_padding){.before = {before_}, .after = {after_}, .mode = mode_})
+
 TEST(arrange, padding) {
     tg_tape *t = tg_tape_new();
     tg_tensor x = numbers(t, TG_SHAPE(3)), m = numbers(t, TG_SHAPE(2, 2));
-    VALUES(tg_pad(x, (tg_padding){{2}, {1}, .value = 7}), TG_SHAPE(6), 7, 7, 0, 1, 2, 7);
-    VALUES(tg_pad(x, (tg_padding){{2}, {2}, TG_PAD_REFLECT}), TG_SHAPE(7), 2, 1, 0, 1, 2, 1, 0);
-    VALUES(tg_pad(x, (tg_padding){{2}, {1}, TG_PAD_REPLICATE}), TG_SHAPE(6), 0, 0, 0, 1, 2, 2);
-    VALUES(tg_pad(x, (tg_padding){{1}, {3}, TG_PAD_CIRCULAR}), TG_SHAPE(7), 2, 0, 1, 2, 0, 1, 2);
-    VALUES(tg_pad(m, (tg_padding){{1, 0}, {0, 1}}), TG_SHAPE(3, 3), 0, 0, 0, 0, 1, 0, 2, 3, 0);
+    VALUES(tg_pad(x, (tg_padding){.before = {2}, .after = {1}, .value = 7}), TG_SHAPE(6), 7, 7, 0, 1, 2, 7);
+    VALUES(tg_pad(x, PADDED(2, 2, TG_PAD_REFLECT)), TG_SHAPE(7), 2, 1, 0, 1, 2, 1, 0);
+    VALUES(tg_pad(x, PADDED(2, 1, TG_PAD_REPLICATE)), TG_SHAPE(6), 0, 0, 0, 1, 2, 2);
+    VALUES(tg_pad(x, PADDED(1, 3, TG_PAD_CIRCULAR)), TG_SHAPE(7), 2, 0, 1, 2, 0, 1, 2);
+    VALUES(tg_pad(m, (tg_padding){.before = {1, 0}, .after = {0, 1}}), TG_SHAPE(3, 3), 0, 0, 0, 0, 1, 0, 2, 3, 0);
     VALUES(tg_pad(m, (tg_padding){.mode = TG_PAD_REFLECT}), TG_SHAPE(2, 2), 0, 1, 2, 3);
-    tg_tensor y = tg_pad(x, (tg_padding){{2}, {2}, TG_PAD_REFLECT});
+    tg_tensor y = tg_pad(x, PADDED(2, 2, TG_PAD_REFLECT));
     VALUES(gradient(y, numbers(t, TG_SHAPE(7)), x), TG_SHAPE(3), 8, 9, 4);
     tg_tensor whole = PLACES(t, TG_SHAPE(2), 5, 6);
-    VALUES(tg_pad(whole, (tg_padding){{1}, {0}, .value = -3}), TG_SHAPE(3), -3, 5, 6);
+    VALUES(tg_pad(whole, (tg_padding){.before = {1}, .value = -3}), TG_SHAPE(3), -3, 5, 6);
     CHECK(tg_ok(t), "%s", tg_message(t));
-    tg_pad(x, (tg_padding){{3}, {0}, TG_PAD_REFLECT});
+    tg_pad(x, PADDED(3, 0, TG_PAD_REFLECT));
     check_error(t, TG_EARG, "pad: axis 0 of size 3 cannot be padded by 3 and 0");
     tg_tape_free(t);
 }

@@ -2481,7 +2481,7 @@ TG_SITED(tg_tensor, tg_unfold, tg_tensor x, tg_windows w);
 #define tg_unfold(...) tg_unfold_at(TG_HERE, __VA_ARGS__)
 
 /* tg_fold: adds windows up where they came from: the transpose of tg_unfold. n has the size of each axis in w. Elements that
- *  several windows share are their sum, in order of the place in the window; those that no window reaches are 0.
+ *  several windows share are their sum, in a fixed order; those that no window reaches are 0.
  *    y[..., p, ...] = sum of x[..., o, ..., k] where o step + k dilation = p
  *  Shapes:   x as tg_unfold of y makes it -> y (..., n, ...)
  *  Dtypes:   f32, f64
