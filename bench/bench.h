@@ -9,7 +9,8 @@ typedef struct bench_case {
     void (*run)(const char *name);
 } bench_case;
 
-extern const bench_case bench_overhead[], bench_elementwise[], bench_matmul[], bench_network[], bench_models[];
+extern const bench_case bench_overhead[], bench_elementwise[], bench_matmul[], bench_network[], bench_models[],
+    bench_shape[];
 
 extern int bench_threads;
 

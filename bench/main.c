@@ -107,7 +107,8 @@ int main(int argc, char **argv) {
     regex_t re;
     if (regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) || bench_threads < 1)
         return fprintf(stderr, "bench: bad regular expression or number of threads\n"), 2;
-    const bench_case *const groups[] = {bench_overhead, bench_elementwise, bench_matmul, bench_network, bench_models};
+    const bench_case *const groups[] = {bench_overhead, bench_elementwise, bench_matmul, bench_shape,
+                                        bench_network, bench_models};
     int n = 0;
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) n += run_matching(groups[g], &re);
     regfree(&re);

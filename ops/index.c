@@ -40,18 +40,26 @@ typedef struct gather_run {
 } gather_run;
 
 /* Rows of one element are copied as numbers: a call of memcpy each would cost several times the copy. */
-#define GATHER_ONE(T) \
-    for (int64_t i = begin; i < end; i++) \
-        ((T *)r->y)[i] = ((const T *)r->x)[i / r->count * r->n + tg__index_at(r->index, i % r->count)]
+#define GATHER_ONE(T)                                                                   \
+    for (int64_t i = begin, outer = begin / r->count, k = begin % r->count; i < end; i++) { \
+        ((T *)r->y)[i] = ((const T *)r->x)[outer * r->n + tg__index_at(r->index, k)];   \
+        if (++k == r->count) outer++, k = 0;                                            \
+    }
 
 static void gather_piece(int64_t begin, int64_t end, void *ctx) {
     const gather_run *r = ctx;
-    if (r->bytes == 4) GATHER_ONE(uint32_t);
-    if (r->bytes == 8) GATHER_ONE(uint64_t);
-    if (r->bytes == 4 || r->bytes == 8) return;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t from = i / r->count * r->n + tg__index_at(r->index, i % r->count);
+    if (r->bytes == 4) {
+        GATHER_ONE(uint32_t)
+        return;
+    }
+    if (r->bytes == 8) {
+        GATHER_ONE(uint64_t)
+        return;
+    }
+    for (int64_t i = begin, outer = begin / r->count, k = begin % r->count; i < end; i++) {
+        int64_t from = outer * r->n + tg__index_at(r->index, k);
         memcpy(r->y + (size_t)i * r->bytes, r->x + (size_t)from * r->bytes, r->bytes);
+        if (++k == r->count) outer++, k = 0;
     }
 }
 

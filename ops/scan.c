@@ -59,7 +59,22 @@ typedef struct scan_run {
                      width = (r)->inner - task % (r)->strips * STRIP, once = 1;                         \
              once; once = 0)
 
+/* A single line keeps its state in a register: through memory each element would wait for the one before it. */
 #define SCAN(T, A, start, next)                                                                         \
+    if (r->inner == 1) {                                                                                \
+        for (int64_t line = begin; line < end; line++) {                                                \
+            const T *x = (const T *)r->x + line * r->n;                                                 \
+            T *y = (T *)r->y + line * r->n;                                                             \
+            A a = start;                                                                                \
+            for (int64_t j = 0; j < r->n; j++) {                                                        \
+                int64_t at = r->reverse ? r->n - 1 - j : j;                                             \
+                A b = (A)x[at];                                                                         \
+                a = next;                                                                               \
+                y[at] = (T)a;                                                                           \
+            }                                                                                           \
+        }                                                                                               \
+        break;                                                                                          \
+    }                                                                                                   \
     EACH_STRIP(r) {                                                                                     \
         A state[STRIP];                                                                                 \
         if (width > STRIP) width = STRIP;                                                               \

@@ -78,11 +78,16 @@ static tg_status take_infer(tg_infer *f) {
     return s;
 }
 
-/* Element i of index takes from place index[i] of its own line along n; 0 where there is no such place. */
+/* Rows [begin, end) of outer x m. Each element of index takes from its own line along n; 0 where there is no such place. */
 #define TAKE(T)                                                                                              \
-    for (int64_t i = begin; i < end; i++) {                                                                  \
-        int64_t at = tg__index_at(r->index, i), line = i / (r->m * r->inner) * r->n;                         \
-        ((T *)r->y)[i] = at < 0 || at >= r->n ? (T)0 : ((const T *)r->x)[(line + at) * r->inner + i % r->inner]; \
+    for (int64_t row = begin, outer = begin / r->m, i = begin % r->m; row < end; row++) {                    \
+        const T *x = (const T *)r->x + outer * r->n * r->inner;                                              \
+        T *y = (T *)r->y + row * r->inner;                                                                   \
+        for (int64_t j = 0; j < r->inner; j++) {                                                             \
+            int64_t at = tg__index_at(r->index, row * r->inner + j);                                         \
+            y[j] = at < 0 || at >= r->n ? (T)0 : x[at * r->inner + j];                                       \
+        }                                                                                                    \
+        if (++i == r->m) outer++, i = 0;                                                                     \
     }
 
 static void take_piece(int64_t begin, int64_t end, void *ctx) {
@@ -95,9 +100,12 @@ static void take_piece(int64_t begin, int64_t end, void *ctx) {
     }
 }
 
+#define WORK_PER_ELEMENT 20.0 /* a random access, in the unit of tg_parallel */
+
 static tg_status along_take_kernel(tg_kernel_args *k) {
     along_run r = run_of(k, &k->in[1], k->in[0].data, k->in[0].shape->dims[((const along_attr *)k->attr)->axis]);
-    tg_parallel(k->threads, k->out[0].numel, (double)k->out[0].numel * 20, take_piece, &r);
+    int64_t n = k->out[0].numel;
+    if (n) tg_parallel(k->threads, n / r.inner, (double)n * WORK_PER_ELEMENT, take_piece, &r);
     return TG_OK;
 }
 
@@ -223,7 +231,7 @@ static void add_piece(int64_t begin, int64_t end, void *ctx) { put_lines(begin, 
 static void put_all(tg_kernel_args *k, along_run *r, void (*piece)(int64_t begin, int64_t end, void *ctx)) {
     const tg_operand *y = &k->out[0];
     if (!y->numel || !r->index->numel) return;
-    tg_parallel(k->threads, y->numel / r->inner, (double)r->index->numel * 20, piece, r);
+    tg_parallel(k->threads, y->numel / r->inner, (double)r->index->numel * WORK_PER_ELEMENT, piece, r);
 }
 
 static bool adds(tg_dtype d) { return d == TG_F32 || d == TG_F64 || d == TG_I32 || d == TG_I64; }
@@ -394,7 +402,7 @@ static void last_piece(int64_t begin, int64_t end, void *ctx) { put_lines(begin,
 static tg_status along_last_kernel(tg_kernel_args *k) {
     along_run r = run_of(k, &k->in[0], NULL, ((const along_attr *)k->attr)->n);
     if (k->out[0].numel)
-        tg_parallel(k->threads, k->out[0].numel / r.inner, (double)(k->in[0].numel + k->out[0].numel) * 20, last_piece, &r);
+        tg_parallel(k->threads, k->out[0].numel / r.inner, (double)(k->in[0].numel + k->out[0].numel) * WORK_PER_ELEMENT, last_piece, &r);
     return TG_OK;
 }
 
