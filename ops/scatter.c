@@ -402,7 +402,8 @@ static void last_piece(int64_t begin, int64_t end, void *ctx) { put_lines(begin,
 static tg_status along_last_kernel(tg_kernel_args *k) {
     along_run r = run_of(k, &k->in[0], NULL, ((const along_attr *)k->attr)->n);
     if (k->out[0].numel)
-        tg_parallel(k->threads, k->out[0].numel / r.inner, (double)(k->in[0].numel + k->out[0].numel) * WORK_PER_ELEMENT, last_piece, &r);
+        tg_parallel(k->threads, k->out[0].numel / r.inner,
+                    (double)(k->in[0].numel + k->out[0].numel) * WORK_PER_ELEMENT, last_piece, &r);
     return TG_OK;
 }
 

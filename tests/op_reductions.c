@@ -173,6 +173,8 @@ TEST(reductions, sort_of_ties_zeros_and_nans) {
     VALUES(tg_topk(x, 0, 2, false), -INFINITY, 0);
     tg_tensor y = VECTOR(t, 3, 1, 3);
     VALUES(gradient(tg_mul(tg_sort(y, 0, false), VECTOR(t, 10, 20, 30)), y), 20, 10, 30);
+    VALUES(tg_argsort(tg_cast(x, TG_F32), 0, false), 5, 2, 4, 0, 3, 1, 6);
+    VALUES(tg_argsort(tg_cast(x, TG_F32), 0, true), 1, 6, 0, 3, 2, 4, 5);
     tg_tensor wide = tg_input(t, tg_i64((const int64_t[]){0, INT64_MIN, INT64_MAX, -1}, TG_SHAPE(4)));
     tg_tensor narrow = tg_input(t, tg_i32((const int32_t[]){0, INT32_MIN, INT32_MAX, -1}, TG_SHAPE(2, 2)));
     VALUES(tg_sort(wide, 0, false), (double)INT64_MIN, -1, 0, (double)INT64_MAX);
