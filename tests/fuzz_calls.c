@@ -120,6 +120,13 @@ static void fill_field(fuzz *f, const tg_field *field, char *attr) {
     }
 }
 
+/* What a pointer leads to is of the size that other fields say. */
+static bool has_pointer(const tg_op *op) {
+    for (const tg_field *field = op->fields; field && field->name; field++)
+        if (field->type == TG_FIELD_PTR) return true;
+    return false;
+}
+
 static const void *an_attr(fuzz *f, const tg_op *op, char *memory, size_t size) {
     if (!op->attr_size || op->attr_size > size || !below(f, 50)) return NULL;
     const tg_sample *s = op->samples;
@@ -127,7 +134,7 @@ static const void *an_attr(fuzz *f, const tg_op *op, char *memory, size_t size) 
     bool from_sample = s && s->attr && below(f, 2);
     if (from_sample) memcpy(memory, s->attr, op->attr_size);
     for (const tg_field *field = op->fields; field && field->name; field++)
-        if (!from_sample || (field->type != TG_FIELD_PTR && !below(f, 4))) fill_field(f, field, memory);
+        if (!from_sample || (!has_pointer(op) && !below(f, 4))) fill_field(f, field, memory);
     return memory;
 }
 
