@@ -1,6 +1,7 @@
 /* Cases of what an engine costs beside its arithmetic: tiny tensors, new structures, start. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
+#include "engine/planner.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -99,31 +100,70 @@ static state tree_node(tree *w, int leaves) {
     return (state){tg_mul(tg_sigmoid(gate(z, 4)), tg_tanh(c)), c};
 }
 
+static void record_tree(tree *w, tg_tensor outs[3]) {
+    outs[0] = tg_sum(tg_square(tree_node(w, 100).h), TG_ALL_AXES, false);
+    tg_tensor xs[2] = {w->leaf, w->node};
+    if (w->grad) tg_grad(outs[0], xs, 2, outs + 1);
+}
+
 static void tree_step(void *ctx) {
     tree *w = ctx;
-    tg_tensor loss = tg_sum(tg_square(tree_node(w, 100).h), TG_ALL_AXES, false);
-    tg_tensor xs[2] = {w->leaf, w->node}, outs[3] = {loss};
-    if (w->grad) tg_grad(loss, xs, 2, outs + 1);
+    tg_tensor outs[3];
+    record_tree(w, outs);
     if (w->run) tg_run(w->t, outs, w->grad ? 3 : 1);
     w->nodes = tg_stats(w->t).nodes;
     tg_tape_reset(w->t);
 }
 
-static void time_tree(const char *name, bool grad, bool run) {
+static tree tree_new(bool grad, bool run) {
     tree w = {.t = bench_tape(), .m = tg_model_new(1), .run = run, .grad = grad};
     w.leaf = tg_param(w.m, "leaf", TG_SHAPE(D, 3 * D), TG_F32, (tg_init){TG_INIT_NORMAL, 0, 0.5, 0, 0});
     w.node = tg_param(w.m, "node", TG_SHAPE(2 * D, 5 * D), TG_F32, (tg_init){TG_INIT_NORMAL, 0, 0.5, 0, 0});
+    return w;
+}
+
+static void tree_free(tree *w) {
+    tg_tape_free(w->t);
+    tg_model_free(w->m);
+}
+
+static void time_tree(const char *name, bool grad, bool run) {
+    tree w = tree_new(grad, run);
     tree_step(&w);
     bench_check(w.t);
     bench_time(name, tree_step, &w, (double)w.nodes, "ns/node");
     bench_check(w.t);
-    tg_tape_free(w.t);
-    tg_model_free(w.m);
+    tree_free(&w);
 }
 
 static void node_record(const char *name) { time_tree(name, false, false); }
 static void node_record_grad(const char *name) { time_tree(name, true, false); }
 static void node_new_structure(const char *name) { time_tree(name, true, true); }
+
+/* Planning alone: the nodes are there, and a plan of them is made anew each time. */
+typedef struct planning {
+    tg_tape *t;
+    uint32_t roots[3];
+    tg__plan_note *notes;
+} planning;
+
+static void plan_again(void *ctx) {
+    planning *w = ctx;
+    if (tg__plan_describe(w->t, w->roots, 3, w->notes)) exit(1);
+}
+
+static void node_plan(const char *name) {
+    tree w = tree_new(true, false);
+    tg_tensor outs[3];
+    record_tree(&w, outs);
+    planning p = {.t = w.t, .roots = {outs[0].id, outs[1].id, outs[2].id}};
+    p.notes = malloc((size_t)(tg_stats(w.t).nodes + 1) * sizeof *p.notes);
+    if (!p.notes) exit(1);
+    bench_check(w.t);
+    bench_time(name, plan_again, &p, (double)tg_stats(w.t).nodes, "ns/node");
+    free(p.notes);
+    tree_free(&w);
+}
 
 /* ------------------------------------------------------------------ start of a program */
 
@@ -154,9 +194,14 @@ static void startup(const char *name) {
 void bench_child(void) { first_gradient(); }
 
 const bench_case bench_overhead[] = {
-    {"op_add_record", op_add_record},           {"op_add_fwd", op_add_fwd},
-    {"op_add_fwdbwd", op_add_fwdbwd},           {"op_add_fwdbwd_new", op_add_fwdbwd_new},
-    {"node_record", node_record},               {"node_record_grad", node_record_grad},
-    {"node_new_structure", node_new_structure}, {"startup_to_first_gradient", startup},
+    {"op_add_record", op_add_record},
+    {"op_add_fwd", op_add_fwd},
+    {"op_add_fwdbwd", op_add_fwdbwd},
+    {"op_add_fwdbwd_new", op_add_fwdbwd_new},
+    {"node_record", node_record},
+    {"node_record_grad", node_record_grad},
+    {"node_plan", node_plan},
+    {"node_new_structure", node_new_structure},
+    {"startup_to_first_gradient", startup},
     {0},
 };

@@ -200,15 +200,15 @@ static uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
         s.offset = tg__lnode_strides(p, x, to, strides) * s.size;
         s.kind = kind_of_stream(w, to, strides);
     }
-    if (p->nodes[src].seen_in == w->group && p->nodes[src].stream < w->b.n_streams &&
-        same_stream(p, &streams(w)[p->nodes[src].stream], &s, strides))
-        return p->nodes[src].stream;
-    for (uint32_t i = 0; i < w->b.n_streams; i++)
-        if (same_stream(p, &streams(w)[i], &s, strides)) return i;
+    if (p->nodes[src].streamed_in == w->group) {
+        if (same_stream(p, &streams(w)[p->nodes[src].stream], &s, strides)) return p->nodes[src].stream;
+        for (uint32_t i = 0; i < w->b.n_streams; i++)
+            if (same_stream(p, &streams(w)[i], &s, strides)) return i;
+    }
     if (s.kind == TG__STRIDED && (s.strides = add_strides(p, strides, to->rank)) == TG__NONE) return TG__NONE;
     s.reg = (uint16_t)w->b.n_regs++;
     if (APPEND(p, streams, s) == TG__NONE) return TG__NONE;
-    p->nodes[src].seen_in = w->group;
+    p->nodes[src].streamed_in = w->group;
     p->nodes[src].stream = w->b.n_streams;
     return w->b.n_streams++;
 }
@@ -267,7 +267,6 @@ static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) 
         return APPEND(p, outs, (tg__out){n->storage, *reg, at, (uint8_t)size}) != TG__NONE;
     }
     n->stream = take_slot(w); /* here: its scratch slot */
-    n->seen_in = TG__NONE;
     if (size > w->max_size) w->max_size = size;
     return true;
 }

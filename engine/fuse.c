@@ -76,6 +76,7 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
                      .storage = TG__NONE,
                      .shape = of->shape,
                      .seen_in = TG__NONE,
+                     .streamed_in = TG__NONE,
                      .kind = TG__L_PACK,
                      .dtype = of->dtype,
                      .stored = true};
@@ -373,6 +374,7 @@ static bool start_nodes(tg__planner *p) {
                                   .storage = TG__NONE,
                                   .shape = n->shape,
                                   .seen_in = TG__NONE,
+                                  .streamed_in = TG__NONE,
                                   .kind = TG__L_LEAF,
                                   .dtype = n->dtype,
                                   .constant = n->op == &tg__leaf_const};

@@ -1,7 +1,6 @@
 /* Placing: where in the pool each stored value lies. One sweep over the steps: the values that a step writes take the first
- * hole that
- * is large enough, or the place of an input that dies there and is read element for element; then the holes of the dead
- * open. */
+ * hole that is large enough, or the place of an input that dies there and is read element for element; then the holes of the
+ * dead open. */
 #include "planner.h"
 
 #define ALIGN 64
@@ -32,9 +31,20 @@ static bool open_hole(tg__planner *p, int64_t offset, int64_t bytes) {
     return true;
 }
 
+/* Small values come and go in great numbers and few sizes: a free place of exactly the size is taken at once. Such places do
+ * not join others, which costs little, since they are small. */
+static uint32_t *bin_of(tg__planner *p, int64_t bytes) {
+    return bytes / ALIGN < TG__BINS ? &p->bins[bytes / ALIGN] : NULL;
+}
+
 /* The smallest hole that is large enough, else the end of the pool (after taking in a hole that ends there). */
 static int64_t take(tg__planner *p, int64_t bytes) {
-    uint32_t best = TG__NONE;
+    uint32_t best = TG__NONE, *bin = bin_of(p, bytes);
+    if (bin && *bin != TG__NONE) {
+        uint32_t free = *bin;
+        *bin = p->death_next[free];
+        return p->draft.storages[free].offset - guard(p);
+    }
     for (uint32_t i = 0; i < p->n_holes; i++)
         if (p->holes[i].bytes >= bytes && (best == TG__NONE || p->holes[i].bytes < p->holes[best].bytes)) best = i;
     int64_t end = (int64_t)p->draft.pool_bytes;
@@ -97,10 +107,18 @@ static bool start_deaths(tg__planner *p) {
     return true;
 }
 
-static bool close_value(tg__planner *p, const tg__storage *s) { return open_hole(p, s->offset - guard(p), span(p, s->bytes)); }
+static bool close_value(tg__planner *p, uint32_t storage) {
+    const tg__storage *s = &p->draft.storages[storage];
+    uint32_t *bin = bin_of(p, span(p, s->bytes));
+    if (!bin) return open_hole(p, s->offset - guard(p), span(p, s->bytes));
+    p->death_next[storage] = *bin;
+    *bin = storage;
+    return true;
+}
 
 bool tg__place(tg__planner *p) {
     p->n_holes = 0;
+    for (int i = 0; i < TG__BINS; i++) p->bins[i] = TG__NONE;
     if (!start_deaths(p)) return false;
     uint32_t next = 0;
     for (uint32_t step = 0; step < p->draft.n_steps; step++) {
@@ -111,8 +129,10 @@ bool tg__place(tg__planner *p) {
             if (s->def > step) break;
             if (s->cls == TG__ST_POOL && s->offset < 0) s->offset = take(p, span(p, s->bytes)) + guard(p);
         }
-        for (uint32_t i = p->deaths[step]; i != TG__NONE; i = p->death_next[i])
-            if (p->draft.storages[i].last == step && !close_value(p, &p->draft.storages[i])) return false;
+        for (uint32_t i = p->deaths[step], next_death; i != TG__NONE; i = next_death) {
+            next_death = p->death_next[i];
+            if (p->draft.storages[i].last == step && !close_value(p, i)) return false;
+        }
     }
     return true;
 }

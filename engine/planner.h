@@ -209,7 +209,8 @@ typedef struct tg__lnode {
     uint32_t pack; /* its packed copy */
     uint32_t storage;
     uint32_t shape;
-    uint32_t seen_in, stream; /* the block that read it last, and there its stream */
+    uint32_t seen_in;             /* the block that read it last */
+    uint32_t streamed_in, stream; /* the same when steps are made, and there its stream */
     uint16_t reg;
     uint16_t last_use; /* micro-op of its block */
     uint8_t kind, dtype;
@@ -221,6 +222,7 @@ typedef struct tg__view {
     int64_t offset, strides[TG_MAX_RANK]; /* elements of src */
 } tg__view;
 
+#define TG__BINS 64
 typedef struct tg__hole { /* free bytes of the pool */
     int64_t offset, bytes;
 } tg__hole;
@@ -253,6 +255,7 @@ typedef struct tg__planner {
     TG__PLAN_TABLES(TG__TABLE)
 #undef TG__TABLE
     uint32_t *deaths, deaths_cap, *death_next, death_next_cap;
+    uint32_t bins[TG__BINS]; /* free places of small sizes: storages, linked by death_next */
     tg__hole *holes;
     uint32_t n_holes, holes_cap;
     uint32_t *slots, slots_cap;
