@@ -157,7 +157,7 @@ static void lstm_loop(const char *name) {
     free(w.x);
 }
 
-/* ------------------------------------------------------------------ LeNet: two convolutions, two poolings, two linear layers */
+/* ------------------------------------------------------------------ LeNet: two convolutions, two poolings, two products */
 
 typedef struct lenet {
     tg_tape *t;

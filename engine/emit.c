@@ -225,7 +225,7 @@ static void find_last_uses(block_work *w) {
         int count = n->op->source_fn ? 0 : n->n_in;
         for (int i = 0; i < count; i++) {
             tg__lnode *src = in_register(w, p->nodes[p->t->local[n->u.in[i]]].same);
-            if (src && src->last_use != TG__NO_REG) src->last_use = tail ? TG__NO_REG : at; /* tails read after every micro-op */
+            if (src && src->last_use != TG__NO_REG) src->last_use = tail ? TG__NO_REG : at; /* tails read after all */
         }
         if (!tail) p->nodes[x].last_use = at++;
     }

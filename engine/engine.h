@@ -1,9 +1,8 @@
 /* engine/engine.h: what the files of the engine share.
  *
- * The road of a value: record.c writes a node; grad.c writes more of them; live.c collects the nodes that a run needs and
- * the key
- * of their structure; fuse.c and place.c make a plan of it, once per structure; run.c runs the plan. plain.c runs nodes one by
- * one without a plan: the truth that plans are held against. */
+ * The road of a value: record.c writes a node; grad.c writes more of them; live.c collects the nodes that a run needs and the
+ * key of their structure; fuse.c and place.c make a plan of it, once per structure; run.c runs the plan. repeat.c takes over
+ * what an equal recording has had made. plain.c runs nodes one by one without a plan: the truth that plans are held against. */
 #ifndef TG_ENGINE_H
 #define TG_ENGINE_H
 

@@ -1,10 +1,9 @@
 /* Fusing: one sweep over the live nodes, in recording order, that puts each into a group.
  *
  * An elementwise node joins a block if the block already makes or reads one of its inputs, runs over as many elements, and
- * comes
- * after everything else that the node needs; else it begins a block. A reduction over trailing axes hangs on the block that
- * makes its
- * input. Views are no work: their readers read the viewed memory. Groups are numbered so that each needs only earlier ones. */
+ * comes after everything else that the node needs; else it begins a block. A reduction over trailing axes hangs on the block
+ * that makes its input. Views are no work: their readers read the viewed memory. Groups are numbered so that each needs only
+ * earlier ones. */
 #include "planner.h"
 
 #define MAX_MICRO_OPS 64
@@ -178,7 +177,7 @@ static bool fuse_view(tg__planner *p, uint32_t x, const tg__node *node) {
 
 /* ------------------------------------------------------------------ blocks */
 
-/* The block that has x in a register where an elementwise node of so many elements reads it; TG__NONE: it is read from memory. */
+/* The block that has x in a register where an elementwise node of so many elements reads it; TG__NONE: it is in memory. */
 static inline uint32_t home_of(const tg__planner *p, uint32_t x, int64_t numel) {
     const tg__lnode *n = &p->nodes[x], *src = &p->nodes[n->src];
     bool here = n->view == TG__NONE && src->kind == TG__L_MICRO && src->numel == numel && n->numel == numel;

@@ -55,9 +55,10 @@ bool tg__live_set(tg__live *live, const uint32_t *ids, uint32_t n, const uint32_
     if (!tg__grow(&live->buffer, &live->buffer_cap, n, sizeof *ids) ||
         !tg__grow(&live->leaves, &live->leaves_cap, n_leaves, sizeof *leaves))
         return false;
-    live->ids = memcpy(live->buffer + (live->buffer_cap - n), ids, n * sizeof *ids);
+    live->ids = live->buffer + (live->buffer_cap - n);
     live->n = n;
-    memcpy(live->leaves, leaves, n_leaves * sizeof *leaves);
+    if (n) memcpy(live->ids, ids, n * sizeof *ids);
+    if (n_leaves) memcpy(live->leaves, leaves, n_leaves * sizeof *leaves);
     live->n_leaves = n_leaves;
     return true;
 }

@@ -110,7 +110,7 @@ static const tg__plan *made_plan(tg__planner *p) {
 /* Which nodes a cached plan is run for, this time. */
 static void remember_nodes(const tg__planner *p, const tg__plan *plan) {
     memcpy(plan->ids, p->live.ids, plan->n_ids * sizeof *plan->ids);
-    memcpy(plan->leaves, p->live.leaves, plan->n_leaves * sizeof *plan->leaves);
+    if (plan->n_leaves) memcpy(plan->leaves, p->live.leaves, plan->n_leaves * sizeof *plan->leaves);
 }
 
 static const tg__plan *plan_by_key(tg__planner *p) {

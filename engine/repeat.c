@@ -89,7 +89,7 @@ bool tg__repeat_gradient(tg_tape *t, const tg__question *q, uint32_t *gs) {
         n->data = NULL;
         n->flags &= (uint8_t)~(TG__KEEP | TG__WANT);
     }
-    memcpy(gs, t->repeat_words + r->answer, (size_t)q->n_xs * sizeof *gs);
+    for (int i = 0; i < q->n_xs; i++) gs[i] = t->repeat_words[r->answer + (uint32_t)i];
     t->n = r->end;
     t->n_spill = r->spill_end;
     t->stats.gradient_hits++;
@@ -108,7 +108,7 @@ void tg__repeat_note_gradient(tg_tape *t, const tg__question *q, uint32_t begin,
     for (uint32_t id = begin; id < t->n; id++)
         if (!stands_alone(&t->nodes[id])) return;
     const tg__repeat *r = note(t, begin, spill_begin, (uint32_t)q->n_xs);
-    if (r) memcpy(t->repeat_words + r->answer, gs, (size_t)q->n_xs * sizeof *gs);
+    for (int i = 0; r && i < q->n_xs; i++) t->repeat_words[r->answer + (uint32_t)i] = gs[i];
 }
 
 /* ------------------------------------------------------------------ plans */
@@ -123,8 +123,7 @@ static bool ask_plan(const tg__planner *p) {
     *w++ = (uint32_t)p->mode << 1 | t->check_finite;
     *w++ = (uint32_t)tg__threads(t);
     *w++ = p->n_roots;
-    memcpy(w, p->roots, p->n_roots * sizeof *w);
-    w += p->n_roots;
+    for (uint32_t i = 0; i < p->n_roots; i++) *w++ = p->roots[i];
     for (uint32_t i = 0; steps && i < t->n_effects; i++) {
         *w++ = t->effects[i].target;
         *w++ = t->effects[i].value;

@@ -1,7 +1,6 @@
 /* The order of the groups. Without effects it is the order of their making. With effects, what can fail comes first, so that
- * the
- * commit point is early; then every update runs as soon as its inputs are there and the old value has been read, so that no two
- * gradients need to be alive together. */
+ * the commit point is early; then every update runs as soon as its inputs are there and the old value has been read, so that
+ * no two gradients need to be alive together. */
 #include "planner.h"
 
 static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }

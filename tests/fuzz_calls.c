@@ -201,8 +201,8 @@ TEST(fuzz, calls) {
         if (i % ROUND == 0) start_round(&f);
         call_once(&f);
     }
-    CHECK(f.errors > n / 10 && f.results > n / 50 && f.runs > n / 2000, "%ld errors, %ld results, %ld runs", f.errors, f.results,
-          f.runs);
+    CHECK(f.errors > n / 10 && f.results > n / 50 && f.runs > n / 2000, "%ld errors, %ld results, %ld runs", f.errors,
+          f.results, f.runs);
     printf("  %ld calls: %ld refused, %ld recorded, %ld run and differentiated\n", n, f.errors, f.results, f.runs);
     tg_tape_free(f.t);
     tg_tape_free(f.other);
