@@ -3,51 +3,68 @@
 
 /* ------------------------------------------------------------------ lanes are positions, terms (channel, tap) */
 
-/* LANES positions, or the last few: where each begins in the image, and its coordinates. */
+/* LANES positions, or the last few, in rows: lanes that differ in the last axis alone. */
+typedef struct FN(patch_row) {
+    int first, lanes;
+    int64_t offset; /* of the first lane's element for tap 0, which may be outside */
+    int64_t coordinate[TG__IMAGE_AXES];
+} FN(patch_row);
+
 typedef struct FN(patch) {
-    int lanes;
-    int64_t offset[LANES];
-    int64_t coordinate[TG__IMAGE_AXES][LANES];
+    int rows;
+    FN(patch_row) row[LANES];
 } FN(patch);
 
 static void FN(find_patch)(FN(patch) *p, const tg__image *m, int64_t first, int lanes) {
+    const int last = TG__IMAGE_AXES - 1;
     int64_t at[TG__IMAGE_AXES];
-    for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) at[a] = first % m->at[a], first /= m->at[a];
-    p->lanes = lanes;
-    for (int l = 0; l < lanes; l++) {
-        p->offset[l] = 0;
-        for (int a = 0; a < TG__IMAGE_AXES; a++) {
-            p->coordinate[a][l] = at[a] * m->at_step[a] + m->offset[a];
-            p->offset[l] += p->coordinate[a][l] * m->stride[a];
+    for (int a = last; a >= 0; a--) at[a] = first % m->at[a], first /= m->at[a];
+    p->rows = 0;
+    for (int l = 0; l < lanes;) {
+        FN(patch_row) *r = &p->row[p->rows++];
+        r->first = l, r->lanes = (int)min_of(lanes - l, m->at[last] - at[last]), r->offset = 0;
+        for (int a = 0; a <= last; a++) {
+            r->coordinate[a] = at[a] * m->at_step[a] + m->offset[a];
+            r->offset += r->coordinate[a] * m->stride[a];
         }
-        for (int a = TG__IMAGE_AXES - 1; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
+        l += r->lanes, at[last] = 0;
+        for (int a = last - 1; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
     }
 }
 
-/* The lanes that one tap reads: bits of those inside the image, in runs of adjacent elements. */
+/* Lanes of one row that read adjacent elements inside of the image: bits, and the element that lane 0 would read. */
 typedef struct FN(run) {
     unsigned bits;
     int first;
-    int64_t offset; /* of the element that lane 0 would read */
+    int64_t offset;
 } FN(run);
 
 static int FN(find_runs)(FN(run) *runs, const FN(patch) *p, const tg__image *m, const int64_t *tap) {
-    int64_t shift[TG__IMAGE_AXES], tap_offset = 0;
-    for (int a = 0; a < TG__IMAGE_AXES; a++) {
+    const int last = TG__IMAGE_AXES - 1;
+    int64_t shift[TG__IMAGE_AXES], tap_offset = 0, step = m->at_step[last], size = m->size[last];
+    for (int a = 0; a <= last; a++) {
         shift[a] = tap[a] * m->tap_step[a];
         tap_offset += shift[a] * m->stride[a];
     }
     int n = 0;
-    bool open = false;
-    for (int l = 0; l < p->lanes; l++) {
+    for (int i = 0; i < p->rows; i++) {
+        const FN(patch_row) *r = &p->row[i];
         bool inside = true;
-        for (int a = 0; a < TG__IMAGE_AXES; a++) {
-            inside &= (uint64_t)(p->coordinate[a][l] + shift[a]) < (uint64_t)m->size[a];
+        for (int a = 0; a < last; a++) {
+            inside &= (uint64_t)(r->coordinate[a] + shift[a]) < (uint64_t)m->size[a];
         }
-        int64_t offset = p->offset[l] + tap_offset - l;
-        if (inside && (!open || runs[n - 1].offset != offset)) runs[n++] = (FN(run)){0, l, offset};
-        if (inside) runs[n - 1].bits |= 1u << l;
-        open = inside;
+        if (!inside) continue;
+        int64_t from = r->coordinate[last] + shift[last], offset = r->offset + tap_offset - r->first;
+        if (step * m->stride[last] == 1) {
+            int low = (int)min_of(max_of(-from, 0), r->lanes), high = (int)max_of(min_of(size - from, r->lanes), low);
+            unsigned bits = ((1u << (high - low)) - 1) << (r->first + low);
+            if (bits) runs[n++] = (FN(run)){bits, r->first + low, offset};
+            continue;
+        }
+        for (int l = 0; l < r->lanes; l++) {
+            if ((uint64_t)(from + l * step) >= (uint64_t)size) continue;
+            runs[n++] = (FN(run)){1u << (r->first + l), r->first + l, offset + l * (step * m->stride[last] - 1)};
+        }
     }
     return n;
 }
@@ -92,13 +109,16 @@ static void FN(pack_positions)(T *dst, int64_t width, const tg__image *m, const 
         int lanes = (int)min_of(LANES, count - l), room = (int)min_of(LANES, width - l);
         FN(patch) p;
         FN(find_patch)(&p, m, first + l, lanes);
+        int64_t tap[TG__IMAGE_AXES], rest = t0 % taps, channel = t0 / taps;
+        for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) tap[a] = rest % m->taps[a], rest /= m->taps[a];
         for (int64_t i = 0; i < min_of(taps, k); i++) {
-            int64_t t = t0 + i, channel = t / taps, rest = t % taps, tap[TG__IMAGE_AXES];
-            for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) tap[a] = rest % m->taps[a], rest /= m->taps[a];
             FN(run) runs[LANES];
             int n = FN(find_runs)(runs, &p, m, tap);
             int64_t channels = (k - i + taps - 1) / taps;
             FN(pack_tap)(dst + i * width + l, taps * width, x + channel * m->channel, m->channel, channels, runs, n, room);
+            int a = TG__IMAGE_AXES - 1;
+            for (; a >= 0 && ++tap[a] == m->taps[a]; a--) tap[a] = 0;
+            channel += a < 0;
         }
     }
 }
