@@ -11,6 +11,7 @@ typedef struct FN(patch_row) {
 } FN(patch_row);
 
 typedef struct FN(patch) {
+    bool interior; /* every tap is inside of the image: the runs of all taps are those of one, shifted */
     int rows;
     FN(patch_row) row[LANES];
 } FN(patch);
@@ -20,12 +21,16 @@ static void FN(find_patch)(FN(patch) *p, const tg__image *m, int64_t first, int 
     int64_t at[TG__IMAGE_AXES];
     for (int a = last; a >= 0; a--) at[a] = first % m->at[a], first /= m->at[a];
     p->rows = 0;
+    p->interior = true;
     for (int l = 0; l < lanes;) {
         FN(patch_row) *r = &p->row[p->rows++];
         r->first = l, r->lanes = (int)min_of(lanes - l, m->at[last] - at[last]), r->offset = 0;
         for (int a = 0; a <= last; a++) {
             r->coordinate[a] = at[a] * m->at_step[a] + m->offset[a];
             r->offset += r->coordinate[a] * m->stride[a];
+            int64_t to = r->coordinate[a] + (m->taps[a] - 1) * m->tap_step[a], end = a == last ? r->lanes - 1 : 0;
+            int64_t low = min_of(r->coordinate[a], to), high = max_of(r->coordinate[a], to) + end * m->at_step[a];
+            p->interior = p->interior && low >= 0 && high < m->size[a];
         }
         l += r->lanes, at[last] = 0;
         for (int a = last - 1; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
@@ -109,13 +114,16 @@ static void FN(pack_positions)(T *dst, int64_t width, const tg__image *m, const 
         int lanes = (int)min_of(LANES, count - l), room = (int)min_of(LANES, width - l);
         FN(patch) p;
         FN(find_patch)(&p, m, first + l, lanes);
+        FN(run) runs[LANES];
+        int n = p.interior ? FN(find_runs)(runs, &p, m, (int64_t[TG__IMAGE_AXES]){0}) : 0;
         int64_t tap[TG__IMAGE_AXES], rest = t0 % taps, channel = t0 / taps;
         for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) tap[a] = rest % m->taps[a], rest /= m->taps[a];
         for (int64_t i = 0; i < min_of(taps, k); i++) {
-            FN(run) runs[LANES];
-            int n = FN(find_runs)(runs, &p, m, tap);
+            int64_t offset = channel * m->channel;
+            for (int a = 0; a < TG__IMAGE_AXES; a++) offset += p.interior ? tap[a] * m->tap_step[a] * m->stride[a] : 0;
+            if (!p.interior) n = FN(find_runs)(runs, &p, m, tap);
             int64_t channels = (k - i + taps - 1) / taps;
-            FN(pack_tap)(dst + i * width + l, taps * width, x + channel * m->channel, m->channel, channels, runs, n, room);
+            FN(pack_tap)(dst + i * width + l, taps * width, x + offset, m->channel, channels, runs, n, room);
             int a = TG__IMAGE_AXES - 1;
             for (; a >= 0 && ++tap[a] == m->taps[a]; a--) tap[a] = 0;
             channel += a < 0;
