@@ -284,3 +284,29 @@ TEST(arrange, rank_8) {
     CHECK(tg_ok(t), "%s", tg_message(t));
     tg_tape_free(t);
 }
+
+/* Functions that record more than one op, or make a number for it. */
+TEST(arrange, functions_take_16_bit_floats) {
+    static const tg_dtype halves[] = {TG_BF16, TG_F16};
+    tg_tape *t = tg_tape_new();
+    for (int i = 0; i < 2; i++) {
+        tg_tensor x = tg_cast(VECTOR(t, 3, 1, 4, 1), halves[i]), odd = tg_ne(x, tg_cast(VECTOR(t, 4), halves[i]));
+        VALUES(tg_pad(x, PADDED(1, 0, TG_PAD_CONSTANT)), TG_SHAPE(5), 0, 3, 1, 4, 1);
+        VALUES(tg_pad(x, (tg_padding){.after = {1}, .value = 0.5}), TG_SHAPE(5), 3, 1, 4, 1, 0.5);
+        VALUES(tg_masked_fill(x, odd, 8), TG_SHAPE(4), 8, 8, 4, 8);
+        VALUES(tg_masked_select(x, odd), TG_SHAPE(3), 3, 1, 1);
+        VALUES(tg_masked_select_max(x, odd, 4, -1), TG_SHAPE(4), 3, 1, 1, -1);
+        VALUES(tg_unique(x), TG_SHAPE(3), 1, 3, 4);
+        VALUES(tg_unique_max(x, 4, -1), TG_SHAPE(4), 1, 3, 4, -1);
+        VALUES(tg_unique_inverse(x), TG_SHAPE(4), 1, 0, 2, 0);
+        VALUES(tg_topk(x, 0, 2, true), TG_SHAPE(2), 4, 3);
+        VALUES(tg_nonzero(x), TG_SHAPE(4, 1), 0, 1, 2, 3);
+        VALUES(tg_norm(x, 1, TG_ALL_AXES, false), TG_SCALAR, 9);
+        VALUES(tg_interpolate(x, TG_SHAPE(2), TG_LINEAR, true), TG_SHAPE(2), 3, 1);
+        VALUES(tg_scatter_add(x, 0, PLACES(t, TG_SHAPE(2), 1, 1), tg_cast(VECTOR(t, 2, 4), halves[i])), TG_SHAPE(4), 3, 7, 4, 1);
+        CHECK(tg_dtype_of(tg_unique(x)) == halves[i] && tg_dtype_of(tg_norm(x, 3, TG_ALL_AXES, false)) == halves[i],
+              "%s", tg_message(t));
+    }
+    CHECK(tg_ok(t), "%s", tg_message(t));
+    tg_tape_free(t);
+}
