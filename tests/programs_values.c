@@ -122,6 +122,23 @@ static tg_tensor of_attention(tg_tensor x) {
     return sum_of(tg_square(tg_matmul(tg_softmax(tg_scale(tg_matmul(q, tg_transpose(k)), .7), -1), v)));
 }
 
+static tg_tensor of_fused_attention(tg_tensor x) { /* by its own op, causal */
+    tg_tensor q = tg_reshape(x, TG_SHAPE(2, 3, 2));
+    return sum_of(tg_square(tg_attention(q, tg_sin(q), tg_square(q), (tg_attention_config){.causal = true})));
+}
+
+static tg_tensor of_convolution(tg_tensor x) { /* x is image and kernel at once */
+    tg_tensor image = tg_reshape(x, TG_SHAPE(1, 1, 3, 4)), w = tg_reshape(tg_slice(x, 0, 4, 8, 1), TG_SHAPE(1, 1, 2, 2));
+    return sum_of(tg_exp(tg_scale(tg_conv2d(image, w, (tg_conv_config){.padding = {1, 1}}), .3)));
+}
+
+static tg_tensor of_scatter(tg_tensor x) {
+    const int64_t places[] = {4, 1, 4, 0, 4, 2};
+    tg_tensor at = tg_input(tg_tape_of(x), tg_i64(places, TG_SHAPE(6)));
+    tg_tensor y = tg_scatter_add(tg_slice(x, 0, 0, 6, 1), 0, at, tg_square(tg_slice(x, 0, 6, 12, 1)));
+    return sum_of(tg_mul(tg_sin(y), y));
+}
+
 enum { N = 12 };
 
 static void gradient_at(tg_tape *t, scalar_fn *f, const double *at, double *out) {
@@ -131,7 +148,8 @@ static void gradient_at(tg_tape *t, scalar_fn *f, const double *at, double *out)
 }
 
 PROGRAM(n06_double_backward) {
-    static scalar_fn *const fns[] = {of_products, of_softmax, of_cross_entropy, of_gather, of_slices, of_norm, of_attention};
+    static scalar_fn *const fns[] = {of_products, of_softmax, of_cross_entropy, of_gather,
+                                    of_slices, of_norm, of_attention, of_fused_attention, of_convolution, of_scatter};
     double x[N], v[N], up[N], down[N], h[N], gg[N];
     for (int i = 0; i < N; i++) x[i] = sin(1.3 * i + .4), v[i] = cos(2.1 * i);
     for (size_t f = 0; f < sizeof fns / sizeof *fns; f++) {
@@ -245,6 +263,28 @@ static void direction(const memory *m, const double *g, double *d) {
         const double *s = m->s[k % PAIRS], *y = m->y[k % PAIRS];
         double beta = dot(y, d) / dot(s, y);
         for (int i = 0; i < DIMS; i++) d[i] += s[i] * (alpha[k % PAIRS] - beta);
+    }
+}
+
+/* The loss of the elements that are wrong by much: how many there are follows from the values, step by step. */
+PROGRAM(n11_shapes_that_follow_from_values) {
+    double x[] = {4, -3, .2, 2, -.1, 5}, g[6];
+    for (int step = 0; step < 12; step++) {
+        tg_tensor w = tg_input(r->t, tg_f64(x, TG_SHAPE(6))), far = tg_gt(tg_abs(w), tg_scalar(r->t, 1, TG_F64)), gradient;
+        tg_tensor places = tg_nonzero(far), chosen = tg_masked_select(w, far);
+        int64_t n = tg_numel(chosen), many = 0;
+        for (int i = 0; i < 6; i++) many += fabs(x[i]) > 1;
+        CHECK_EQ_I(n, many);
+        CHECK_EQ_I(tg_shape_of(places).dims[0], many);
+        tg_tensor same = tg_gather(w, 0, tg_reshape(places, TG_SHAPE(n)));
+        tg_grad(sum_of(tg_mul(chosen, same)), &w, 1, &gradient); /* 2 x where far */
+        tg_read(gradient, g, sizeof g);
+        CHECK(tg_ok(r->t), "%s", tg_message(r->t));
+        for (int i = 0; i < 6; i++) {
+            CHECK_NEAR(see(r, g[i]), fabs(x[i]) > 1 ? 2 * x[i] : 0, 1e-12);
+            x[i] -= .1 * g[i];
+        }
+        tg_tape_reset(r->t);
     }
 }
 
