@@ -104,11 +104,6 @@ static void gather_vjp(tg_vjp_args *v) {
     if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, tg_apply(NULL, &tg__op_gather_grad, &attr, (tg_tensor[]){v->g[0], v->in[1]}, 2));
 }
 
-static double no_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
-    (void)in, (void)n_in, (void)out, (void)attr;
-    return 0;
-}
-
 #define AXIS(axis, ...) .attr = &(const index_attr){axis, __VA_ARGS__ + 0}
 #define BELOW(n, ...) IN('i', __VA_ARGS__, .lo = 0, .hi = (n) - 1)
 #define BELOW32(n, ...) IN('j', __VA_ARGS__, .lo = 0, .hi = (n) - 1)
@@ -116,7 +111,7 @@ static double no_flops(const tg_shape *const *in, int n_in, const tg_shape *out,
 #define GATHER(op_name, formula_)                                                                                   \
     .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 2, .max_in = 2, .flags = TG_OP_CAN_FAIL, \
     .attr_size = sizeof(index_attr), .fields = index_fields, .infer = op_name##_infer, .vjp = gather_vjp,           \
-    .kernel = gather_kernel, .ref = gather_ref, .flops = no_flops
+    .kernel = gather_kernel, .ref = gather_ref, .flops = tg__no_flops
 
 const tg_op tg__op_gather = {
     GATHER(gather, "y[..., i..., ...] = x[..., index[i...], ...]"),
@@ -291,11 +286,6 @@ static void gather_grad_vjp(tg_vjp_args *v) {
     if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, tg_gather(v->g[0], axis, v->in[1]));
 }
 
-static double adds_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
-    (void)n_in, (void)out, (void)attr;
-    return (double)tg_shape_numel(in[0]);
-}
-
 const tg_op tg__op_gather_grad = {
     .name = "gather_grad",
     .formula = "y[..., j, ...] = sum of g[..., i..., ...] where index[i...] = j",
@@ -308,7 +298,7 @@ const tg_op tg__op_gather_grad = {
     .vjp = gather_grad_vjp,
     .kernel = gather_grad_kernel,
     .ref = gather_grad_ref,
-    .flops = adds_all,
+    .flops = tg__reads_all,
     SAMPLES(SAMPLE("rows", INPUTS(IN('f', (7, 3)), BELOW(4, (7))), AXIS(0, 4)),
             SAMPLE("columns", INPUTS(IN('f', (3, 6)), BELOW32(5, (6))), AXIS(1, 5)),
             SAMPLE("the middle", INPUTS(IN('f', (2, 5, 3)), BELOW(4, (5))), AXIS(1, 4)),

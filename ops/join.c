@@ -63,11 +63,6 @@ static tg_status join_ref(tg_kernel_args *k) {
     return TG_OK;
 }
 
-static double join_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
-    (void)in, (void)n_in, (void)out, (void)attr;
-    return 0;
-}
-
 static tg_status join_infer(tg_infer *f, int axes) {
     int64_t axis = ((const join_attr *)f->attr)->axis;
     if (axis < 0 || axis >= axes)
@@ -102,7 +97,7 @@ static tg_tensor part_of(tg_tensor g, int64_t axis, int64_t at, int64_t size) {
 #define JOIN(op_name, formula_)                                                                                   \
     .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 1, .max_in = -1, .flags = TG_OP_STRIDED, \
     .attr_size = sizeof(join_attr), .fields = join_fields, .infer = op_name##_infer, .vjp = op_name##_vjp,        \
-    .kernel = join_kernel, .ref = join_ref, .flops = join_flops
+    .kernel = join_kernel, .ref = join_ref, .flops = tg__no_flops
 #define AXIS(n) .attr = &(const join_attr){n}
 
 /* ------------------------------------------------------------------ concat */

@@ -18,8 +18,6 @@ tg_status tg__filled_infer(tg_infer *f, const char *what);
 /* A reduced tensor (or its cotangent) with the shape that broadcasts to x. */
 tg_tensor tg__with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *attr);
 
-double tg__reads_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr);
-
 #define AXES(keep, ...) .attr = &(const tg_fold_attr){SET(__VA_ARGS__), keep}
 #define SET(...) {(int32_t)(sizeof((int32_t[]){0, __VA_ARGS__}) / sizeof(int32_t) - 1), {__VA_ARGS__ + 0}}
 

@@ -143,7 +143,7 @@ static void take_vjp(tg_vjp_args *v) {
 #define TAKE_OP(op_name, formula_)                                                                              \
     .name = #op_name, .formula = formula_, .source = "elementary", .min_in = 2, .max_in = 2,                    \
     .attr_size = sizeof(along_attr), .fields = along_fields, .infer = take_infer, .kernel = op_name##_kernel,   \
-    .ref = take_ref, .vjp = take_vjp
+    .ref = take_ref, .vjp = take_vjp, .flops = tg__no_flops
 #define TAKE_SAMPLES                                                                                            \
     SAMPLE("columns", INPUTS(IN('f', (3, 5)), BELOW(5, (3, 2))), AXIS(1, 0)),                                   \
     SAMPLE("rows", INPUTS(IN('f', (4, 3)), BELOW32(4, (7, 3))), AXIS(0, 0)),                                    \

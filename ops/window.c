@@ -134,11 +134,6 @@ static void unfold_vjp(tg_vjp_args *v) {
 #define OVER(axes_, size_, step_, dilation_, n_) \
     .attr = &(const window_attr){SET axes_, LIST size_, LIST step_, LIST dilation_, LIST n_}
 
-static double no_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
-    (void)in, (void)n_in, (void)out, (void)attr;
-    return 0;
-}
-
 const tg_op tg__op_unfold = {
     .name = "unfold",
     .formula = "y[..., o, ..., k] = x[..., o step + k dilation, ...]",
@@ -151,7 +146,7 @@ const tg_op tg__op_unfold = {
     .vjp = unfold_vjp,
     .view = unfold_view,
     .ref = unfold_ref,
-    .flops = no_flops,
+    .flops = tg__no_flops,
     SAMPLES(SAMPLE("a vector", INPUTS(IN('f', (9))), OVER((0), (3), (1), (1), ())),
             SAMPLE("steps that leave elements out", INPUTS(IN('f', (2, 10))), OVER((1), (2), (3), (1), ())),
             SAMPLE("dilated", INPUTS(IN('f', (9, 2))), OVER((0), (3), (2), (3), ())),
@@ -272,11 +267,6 @@ typedef struct fold_run {
 FOLD(float)
 FOLD(double)
 
-static double adds_all(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
-    (void)n_in, (void)out, (void)attr;
-    return (double)tg_shape_numel(in[0]);
-}
-
 static tg_status fold_kernel(tg_kernel_args *k) {
     fold_run r = {k->attr, &k->in[0], &k->out[0], {0}, k->out[0].shape->rank - 1, 1};
     if (!r.y->numel) return TG_OK;
@@ -318,7 +308,7 @@ const tg_op tg__op_fold = {
     .vjp = fold_vjp,
     .kernel = fold_kernel,
     .ref = fold_ref,
-    .flops = adds_all,
+    .flops = tg__reads_all,
     SAMPLES(SAMPLE("a vector", INPUTS(IN('f', (7, 3))), OVER((0), (3), (1), (1), (9))),
             SAMPLE("steps that leave elements out", INPUTS(IN('f', (2, 3, 2))), OVER((1), (2), (3), (1), (10))),
             SAMPLE("dilated", INPUTS(IN('f', (2, 2, 3))), OVER((0), (3), (2), (3), (9))),

@@ -303,7 +303,8 @@ TEST(arrange, functions_take_16_bit_floats) {
         VALUES(tg_nonzero(x), TG_SHAPE(4, 1), 0, 1, 2, 3);
         VALUES(tg_norm(x, 1, TG_ALL_AXES, false), TG_SCALAR, 9);
         VALUES(tg_interpolate(x, TG_SHAPE(2), TG_LINEAR, true), TG_SHAPE(2), 3, 1);
-        VALUES(tg_scatter_add(x, 0, PLACES(t, TG_SHAPE(2), 1, 1), tg_cast(VECTOR(t, 2, 4), halves[i])), TG_SHAPE(4), 3, 7, 4, 1);
+        tg_tensor more = tg_cast(VECTOR(t, 2, 4), halves[i]);
+        VALUES(tg_scatter_add(x, 0, PLACES(t, TG_SHAPE(2), 1, 1), more), TG_SHAPE(4), 3, 7, 4, 1);
         CHECK(tg_dtype_of(tg_unique(x)) == halves[i] && tg_dtype_of(tg_norm(x, 3, TG_ALL_AXES, false)) == halves[i],
               "%s", tg_message(t));
     }
