@@ -84,8 +84,9 @@ int tg_infer_axis(int64_t axis, int rank) {
     return (int)(axis < 0 ? axis + rank : axis);
 }
 
-/* The rank and as many dimensions are what is compared. */
+/* The rank and as many dimensions are what is compared. A tape's first shape, number 0, is that of a scalar. */
 uint32_t tg__shape_intern(tg_tape *t, const tg_shape *s) {
+    if (s->rank == 0 && t->shapes.n) return 0;
     tg_shape clean;
     size_t size = offsetof(tg_shape, dims) + (size_t)s->rank * sizeof *s->dims;
     memset(&clean, 0, offsetof(tg_shape, dims));
