@@ -302,14 +302,39 @@ TG_API(tg_tensor, tg_sum, (tg_tensor x, tg_axes axes, bool keepdims), (x, axes, 
     return tg_apply_at(site, NULL, &tg__op_sum, &attr, &x, 1);
 }
 
+extern const tg_op tg__op_expand; /* view.c */
+
+/* Along axes on which x only repeats what it was expanded from, a sum is a multiple: x becomes one element long there. Returns
+ * how often each element of the shorter x stands in the longer one. */
+static int64_t shorten_repeats(tg_tensor *x, const tg_axes *axes) {
+    tg_tape *t = tg_tape_of(*x);
+    const tg__node *n = t && tg_valid(*x) ? &t->nodes[x->id] : NULL;
+    if (!n || n->op != &tg__op_expand) return 1;
+    tg_tensor from = tg__handle(t, n->u.in[0]);
+    tg_shape s = tg_shape_of(*x), f = tg_shape_of(from);
+    int64_t times = 1;
+    for (int i = 0; i < axes->n; i++) {
+        int a = axes->axis[i], b = a - (s.rank - f.rank);
+        if (s.dims[a] < 2 || (b >= 0 && f.dims[b] != 1)) continue;
+        times *= s.dims[a];
+        s.dims[a] = 1;
+    }
+    if (times > 1) *x = tg_expand(from, s);
+    return times;
+}
+
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
     tg_shape s = tg_shape_of(x);
     int more = s.rank - shape->rank;
-    tg_axes axes = {0, {0}};
+    tg_axes axes = {0, {0}}, left = {0, {0}};
     for (int i = 0; i < s.rank; i++)
         if (i < more || (shape->dims[i - more] == 1 && s.dims[i] != 1)) axes.axis[axes.n++] = i;
     if (!axes.n) return x;
-    return tg_reshape(tg_sum(x, axes, false), *shape);
+    int64_t times = shorten_repeats(&x, &axes);
+    for (int i = 0; i < axes.n; i++)
+        if (tg_shape_of(x).dims[axes.axis[i]] != 1) left.axis[left.n++] = axes.axis[i];
+    tg_tensor y = tg_reshape(left.n ? tg_sum(x, left, false) : x, *shape);
+    return times > 1 ? tg_scale(y, (double)times) : y;
 }
 
 /* ------------------------------------------------------------------ prod */
