@@ -1,9 +1,8 @@
 /* Running a plan. All memory is taken before the first kernel; nothing after the commit point can fail. */
 #include <stdatomic.h>
 
+#include "chain.h"
 #include "planner.h"
-
-#define MAX_REGS 512
 
 typedef struct run {
     tg_tape *t;
@@ -17,7 +16,8 @@ typedef struct run {
 typedef struct block_run {
     const run *r;
     const tg__block *b;
-    _Atomic int workers; /* each takes a part of the scratch memory */
+    const tg__chain *chain;
+    _Atomic int workers;    /* each takes a part of the scratch memory */
 } block_run;
 
 static int64_t leaves_of(int64_t segment) { return (segment + TG__FOLD_LEAF - 1) / TG__FOLD_LEAF; }
@@ -102,15 +102,24 @@ static inline void run_micro_ops(const block_run *w, void *const *reg, int64_t b
     }
 }
 
+/* Whole groups by the chain, the rest by the loops; registers are left as they were. */
+static void run_chain(const block_run *w, void **reg, int64_t begin, int64_t n) {
+    const tg__chain *c = w->chain;
+    int64_t groups = n / c->set->group, done = groups * c->set->group;
+    c->set->run(c->steps, reg, c->moves, c->n_moves, groups);
+    if (done < n) run_micro_ops(w, reg, begin + done, n - done);
+    for (int i = 0; i < c->n_moves; i++) reg[c->moves[i].reg] = (char *)reg[c->moves[i].reg] - groups * c->moves[i].bytes;
+}
+
 /* Chunks [first, last) of the block. */
-static void run_chunks(int64_t first, int64_t last, void *ctx) {
-    block_run *w = ctx;
+static inline void run_range(block_run *w, int64_t first, int64_t last, char *cells) {
     const tg__block *b = w->b;
     char *scratch = w->r->t->block_scratch +
                     (size_t)atomic_fetch_add_explicit(&w->workers, 1, memory_order_relaxed) * w->r->plan->block_scratch;
-    void *regs[MAX_REGS + 1];
+    void *regs[TG__CHAIN_REGS + 1];
     void **reg = regs;
     start_registers(w, reg, scratch);
+    if (cells) tg__chain_place(w->chain, w->r->plan, b, reg, cells);
     for (int64_t c = first; c < last; c++) {
         int64_t begin, end;
         if (b->pieces) {
@@ -122,9 +131,19 @@ static void run_chunks(int64_t first, int64_t last, void *ctx) {
             end = begin + b->chunk < b->numel ? begin + b->chunk : b->numel;
         }
         load_streams(w, reg, scratch, begin, end - begin);
-        run_micro_ops(w, reg, begin, end - begin);
+        if (cells)
+            run_chain(w, reg, begin, end - begin);
+        else
+            run_micro_ops(w, reg, begin, end - begin);
         run_tails(w, reg, begin, end - begin);
     }
+}
+
+static void run_chunks(int64_t first, int64_t last, void *ctx) { run_range(ctx, first, last, NULL); }
+
+static void run_chained_chunks(int64_t first, int64_t last, void *ctx) {
+    _Alignas(64) char cells[TG__CHAIN_CELLS * TG__CHAIN_CELL];
+    run_range(ctx, first, last, cells);
 }
 
 static void combine_tails(const block_run *w) {
@@ -139,12 +158,14 @@ static void combine_tails(const block_run *w) {
 
 static void run_block(const run *r, const tg__block *b) {
     if (b->numel == 0) return;
-    block_run w = {r, b, 0};
+    tg__chain chain;
+    bool chained = tg__chain_make(&chain, r->plan, b);
+    block_run w = {r, b, &chain, 0};
     int64_t chunks = b->pieces ? b->pieces * (b->numel / b->segment) : (b->numel + b->chunk - 1) / b->chunk;
-    if (chunks == 1)
+    if (chunks == 1 && !chained)
         run_chunks(0, 1, &w);
     else
-        tg_parallel(r->t->threads, chunks, b->work, run_chunks, &w);
+        tg_parallel(r->t->threads, chunks, b->work, chained ? run_chained_chunks : run_chunks, &w);
     if (b->pieces) combine_tails(&w);
 }
 

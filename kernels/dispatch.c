@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/depthwise.h"
+#include "kernels/chain.h"
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
@@ -23,6 +24,8 @@
 #define KERNELS(set, level)                                                                                  \
     [level] = {                                                                                              \
         .isa = level,                                                                                        \
+        .chain_f32 = &tg__chain_f32_##set,                                                                   \
+        .chain_f64 = &tg__chain_f64_##set,                                                                   \
         .fold = {[TG__SUM] = {FOLDS(sum, set)},                                                              \
                  [TG__PROD] = {FOLDS(prod, set)},                                                            \
                  [TG__MAX] = {FOLDS(max, set), BYTE_FOLDS(max, set)},                                        \

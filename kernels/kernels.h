@@ -90,6 +90,7 @@ typedef struct tg__depthwise {
 
 typedef struct tg__kernels {
     tg_isa_level isa;
+    const struct tg__chain_set *chain_f32, *chain_f64; /* kernels/chain.h */
     /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
     const tg__fold_fns *fold[TG__FOLD_COUNT][TG_DTYPE_COUNT];
     void (*gemm_f32)(const tg__gemm *g);
