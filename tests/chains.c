@@ -1,0 +1,111 @@
+/* Blocks large enough to run as chains: random elementwise programs give the same bits as op by op, for sizes with and without
+ * a rest, every kind of operand, results that many read, mixed types, and sums at the end. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tapegrad.h>
+
+#include "tests/test.h"
+
+#define POOL 48
+
+typedef struct chain_run {
+    tg_tape *t;
+    uint64_t state;
+    tg_tensor x[POOL];
+    int n;
+} chain_run;
+
+static uint32_t draw(chain_run *r, uint32_t n) {
+    r->state = r->state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(r->state >> 33) % n;
+}
+
+/* Mostly a new one: then the last result is in registers. */
+static tg_tensor pick(chain_run *r) {
+    return draw(r, 2) ? r->x[r->n - 1] : r->x[draw(r, (uint32_t)r->n)];
+}
+
+static tg_tensor apply_any(chain_run *r, int inputs) {
+    tg_tensor a = pick(r), b = pick(r), scalar = r->x[draw(r, (uint32_t)inputs)];
+    switch (draw(r, 16)) {
+    case 0: case 1: return tg_add(a, b);
+    case 2: case 3: return tg_mul(a, b);
+    case 4: case 5: return tg_sub(a, b);
+    case 6: return tg_div(a, b);
+    case 7: return tg_square(a);
+    case 8: return tg_neg(a);
+    case 9: return tg_mul(scalar, a);
+    case 10: return tg_add_scalar(a, 0.25);
+    case 11: return tg_sub(a, scalar);
+    case 12: return tg_add(a, a);
+    case 13: return tg_tanh(a);
+    case 14: return tg_where(tg_gt(a, b), a, scalar);
+    default: return tg_scale(tg_cast(tg_cast(a, tg_dtype_of(a) == TG_F32 ? TG_F64 : TG_F32), tg_dtype_of(a)), 0.5);
+    }
+}
+
+static tg_tensor input_of(chain_run *r, tg_dtype d, tg_shape s, const double *numbers) {
+    tg_tensor x = tg_input(r->t, tg_f64(numbers + draw(r, 16), s));
+    return d == TG_F64 ? x : tg_cast(x, d);
+}
+
+/* Records a program of one seed: its results. */
+static int record(chain_run *r, tg_dtype d, int64_t rows, int64_t cols, const double *numbers, tg_tensor *out) {
+    const tg_shape full = TG_SHAPE(rows, cols);
+    r->x[0] = tg_cast(tg_input(r->t, tg_f64(numbers, TG_SHAPE(1))), d);
+    r->x[1] = input_of(r, d, TG_SHAPE(rows, 1), numbers);
+    r->x[2] = input_of(r, d, TG_SHAPE(cols), numbers);
+    r->x[3] = tg_transpose(input_of(r, d, TG_SHAPE(cols, rows), numbers));
+    r->x[4] = input_of(r, d, full, numbers);
+    r->x[5] = input_of(r, d, full, numbers);
+    r->n = 6;
+    tg_run(r->t, r->x, 6);
+    while (r->n < POOL) {
+        tg_tensor y = apply_any(r, 6);
+        r->x[r->n++] = tg_numel(y) == rows * cols ? y : tg_add(y, tg_expand(r->x[0], full));
+    }
+    int n = 0;
+    out[n++] = r->x[POOL - 1];
+    out[n++] = r->x[6 + draw(r, POOL - 6)];
+    out[n++] = draw(r, 2) ? tg_sum(r->x[POOL - 1], TG_AXES(-1), false) : tg_sum(r->x[POOL - 2], TG_ALL_AXES, false);
+    out[n++] = tg_max(r->x[6 + draw(r, POOL - 6)], TG_AXES(-1), false);
+    return n;
+}
+
+static bool same_bits(tg_tensor x, tg_tensor y) {
+    const char *a = tg_data(x), *b = tg_data(y);
+    const size_t size = tg_dtype_size(tg_dtype_of(x));
+    if (!a || !b || tg_numel(x) != tg_numel(y)) return false;
+    for (int64_t i = 0; i < tg_numel(x); i++, a += size, b += size) {
+        const bool nans = size == 4 ? isnan(*(const float *)(const void *)a) && isnan(*(const float *)(const void *)b)
+                                    : isnan(*(const double *)(const void *)a) && isnan(*(const double *)(const void *)b);
+        if (memcmp(a, b, size) != 0 && !nans) return false;
+    }
+    return true;
+}
+
+static void one_program(uint64_t seed, tg_dtype d, int64_t rows, int64_t cols, const double *numbers) {
+    tg_tensor want[4], got[4];
+    chain_run plain = {.t = tg_tape_new(), .state = seed}, planned = {.t = tg_tape_new(), .state = seed};
+    tg_set_eager(plain.t, true);
+    tg_set_threads(planned.t, 1 + (int)(seed % 3));
+    const int n = record(&plain, d, rows, cols, numbers, want);
+    record(&planned, d, rows, cols, numbers, got);
+    CHECK_EQ_I(tg_run(plain.t, want, n), TG_OK);
+    CHECK_EQ_I(tg_run(planned.t, got, n), TG_OK);
+    for (int i = 0; i < n; i++) CHECK(same_bits(want[i], got[i]), "seed %d, result %d", (int)seed, i);
+    tg_tape_free(plain.t);
+    tg_tape_free(planned.t);
+}
+
+TEST(chains, random_blocks_have_the_bits_of_single_ops) {
+    static const int64_t sizes[][2] = {{1, 2048}, {1, 4133}, {32, 64}, {67, 31}, {5, 1024}, {3, 1500}, {2, 9000}, {129, 200}};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 26000 };
+    double *numbers = malloc(MOST * sizeof *numbers);
+    if (!CHECK(numbers != NULL, "out of memory")) return;
+    for (int i = 0; i < MOST; i++) numbers[i] = sin(i * 1.7) * 1.5;
+    for (int seed = 0; seed < 48; seed++)
+        one_program((uint64_t)seed, seed % 3 ? TG_F32 : TG_F64, sizes[seed % SIZES][0], sizes[seed % SIZES][1], numbers);
+    free(numbers);
+}
