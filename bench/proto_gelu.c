@@ -2,14 +2,12 @@
  * the same functions (docs/design.md, chains). One JSON line per case. */
 #include "bench/proto_block.h"
 
-#include <math.h>
-
 #if defined(__x86_64__) && !defined(__clang__)
 #pragma GCC target("avx2,fma")
 #endif
 #include "kernels/math.h"
 
-enum { ROW = 1024 }; /* a leaf of the sum */
+enum { ROW = 1024, GAP = 176 }; /* ROW: a leaf of the sum; GAP: arrays do not begin at one place of a page */
 
 /* Registers: arrays, numbers, scratch. */
 enum { X, A, B, DX, DA, DB, ARRAYS, CUBIC = ARRAYS, SLOPE, HALF, ONE, NUMBERS, Z = NUMBERS, Z2, P, T, U, H, Y, V, G, REGS };
@@ -85,9 +83,10 @@ static void compare(const char *name, int64_t rows, bool backward, int calls) {
                             .sum = Y,
                             .row = ROW,
                             .rows = rows};
+    float *memory = proto_floats(6 * (w.n + GAP));
     for (int k = 0; k < 3; k++) {
-        w.in[k] = proto_floats(w.n);
-        w.out[k] = proto_floats(w.n);
+        w.in[k] = memory + k * (w.n + GAP);
+        w.out[k] = memory + (3 + k) * (w.n + GAP);
         w.block.arrays[k] = (proto_array){w.in[k], ROW, false};
         w.block.arrays[3 + k] = (proto_array){backward ? w.out[k] : NULL, ROW, true};
     }
@@ -95,10 +94,7 @@ static void compare(const char *name, int64_t rows, bool backward, int calls) {
     proto_compare(name, ours, rival, &w, calls);
     if (w.block.total != w.total) printf("%s: the sums differ: %.9g, %.9g\n", name, w.block.total, w.total);
     proto_free(&w.block);
-    for (int k = 0; k < 3; k++) {
-        free(w.in[k]);
-        free(w.out[k]);
-    }
+    free(memory);
 }
 
 int main(void) {

@@ -3,9 +3,8 @@
 
 #include "kernels/kernels.h"
 
-#define SHORTEST 2048         /* elements: below, making the chain costs more than it saves */
-#define FAST_PER_CALL 2       /* a call for a group costs about what so many steps save */
-#define CACHE_BYTES (1 << 20) /* what a block moves beyond that is fetched ahead */
+#define SHORTEST 2048   /* elements: below, making the chain costs more than it saves */
+#define FAST_PER_CALL 2 /* a call for a group costs about what so many steps save */
 
 typedef struct maker {
     const tg__plan *plan;
@@ -85,32 +84,22 @@ static void make_steps(tg__chain *c, const maker *m) {
     c->steps[m->b->n_instrs].fn = c->set->end;
 }
 
-static void add_move(tg__chain *c, uint16_t reg, uint32_t size, bool fetch, bool write) {
-    c->moves[c->n_moves++] = (tg__chain_move){reg, fetch, write, size * (uint32_t)c->set->group};
-}
-
-static int64_t bytes_moved(const maker *m) {
-    int64_t size = 0;
-    for (uint32_t i = 0; i < m->b->n_streams; i++)
-        if (m->plan->streams[m->b->streams + i].kind == TG__LINEAR) size += m->plan->streams[m->b->streams + i].size;
-    for (uint32_t i = 0; i < m->b->n_outs; i++) size += m->plan->outs[m->b->outs + i].size;
-    return size * m->b->numel;
+static void add_move(tg__chain *c, uint16_t reg, uint32_t size) {
+    c->moves[c->n_moves++] = (tg__chain_move){reg, size * (uint32_t)c->set->group};
 }
 
 static void make_moves(tg__chain *c, const maker *m) {
-    bool fetch = bytes_moved(m) > CACHE_BYTES;
     for (uint32_t i = 0; i < m->b->n_streams; i++) {
         const tg__stream *s = &m->plan->streams[m->b->streams + i];
-        if (s->kind == TG__LINEAR || s->kind == TG__STRIDED)
-            add_move(c, s->reg, s->size, fetch && s->kind == TG__LINEAR, false);
+        if (s->kind == TG__LINEAR || s->kind == TG__STRIDED) add_move(c, s->reg, s->size);
     }
     for (uint32_t i = 0; i < m->b->n_outs; i++)
-        add_move(c, m->plan->outs[m->b->outs + i].reg, m->plan->outs[m->b->outs + i].size, fetch, true);
+        add_move(c, m->plan->outs[m->b->outs + i].reg, m->plan->outs[m->b->outs + i].size);
     for (uint32_t i = 0; i < m->b->n_tails; i++) {
         const tg__tail *t = &m->plan->tails[m->b->tails + i];
         bool again = false;
         for (uint32_t k = 0; k < i; k++) again = again || m->plan->tails[m->b->tails + k].reg == t->reg;
-        if (is_scratch(m, t->reg) && !again) add_move(c, t->reg, t->size, false, false);
+        if (is_scratch(m, t->reg) && !again) add_move(c, t->reg, t->size);
     }
 }
 

@@ -15,9 +15,6 @@
 #define KEEP_COPIES
 #endif
 
-#define AHEAD 1024 /* bytes from a group to what is fetched meanwhile */
-#define LINE 64
-
 #define COPIES_4(X, ...) X(0, __VA_ARGS__) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
 #define COPIES_8(X, ...) COPIES_4(X, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__)
 

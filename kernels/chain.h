@@ -42,8 +42,7 @@ typedef struct tg__chain_op {
 /* A register whose address moves from group to group. */
 typedef struct tg__chain_move {
     uint16_t reg;
-    bool fetch, write; /* fetched into the cache ahead of use; to be written */
-    uint32_t bytes;    /* of a group */
+    uint32_t bytes; /* of a group */
 } tg__chain_move;
 
 typedef struct tg__chain_set tg__chain_set;

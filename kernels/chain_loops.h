@@ -74,14 +74,6 @@ STEP(FN(end)) {
 static void FN(run)(const tg__chain_step *steps, void **reg, const tg__chain_move *moves, int n_moves, int64_t groups) {
     const VEC none = {0};
     for (int64_t g = 0; g < groups; g++) {
-        for (int m = 0; m < n_moves; m++) {
-            if (!moves[m].fetch) continue;
-            const char *p = (const char *)reg[moves[m].reg] + AHEAD;
-            if (moves[m].write)
-                for (uint32_t i = 0; i < moves[m].bytes; i += LINE) __builtin_prefetch(p + i, 1);
-            else
-                for (uint32_t i = 0; i < moves[m].bytes; i += LINE) __builtin_prefetch(p + i);
-        }
         ((FN(step_fn) *)steps->fn)(steps, reg, none, none, none, none, none, none, none, none);
         for (int m = 0; m < n_moves; m++) reg[moves[m].reg] = (char *)reg[moves[m].reg] + moves[m].bytes;
     }
