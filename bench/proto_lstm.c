@@ -1,5 +1,5 @@
-/* bench/proto_lstm.c: one LSTM step (128 inputs, 256 units, batch 32), forward and backward: the product of the gates, then
- * the elementwise part in blocks, against the same product and loops fused by hand with the same functions (docs/design.md,
+/* bench/proto_lstm.c: one LSTM step (128 inputs, 256 units, batch 32), forward and backward: the products, and the
+ * elementwise part in blocks, against the same products and loops fused by hand with the same functions (docs/design.md,
  * chains). Hochreiter and Schmidhuber 1997; gates in the order i f g o. One JSON line per case. */
 #include "bench/proto_block.h"
 
@@ -8,7 +8,7 @@
 #endif
 #include "kernels/math.h"
 
-enum { BATCH = 32, IN = 128, UNITS = 256, WIDTH = 4 * UNITS, GAP = 176 };
+enum { BATCH = 32, IN = 128, UNITS = 256, INNER = IN + UNITS, WIDTH = 4 * UNITS, GAP = 176 };
 
 #define OP(name, ...) {&tg__micro_##name, __VA_ARGS__}
 
@@ -30,16 +30,25 @@ enum { BI, BF, BG, BO, BC, BTC, DH, DC, DGI, DGF, DGG, DGO, DOLD, BACKWARD_ARRAY
 
 typedef struct work {
     proto_block forward, backward;
-    float *gates, *dgates, *units[11], *x, *w; /* units: c, i, f, g, o, next, tanh next, h, dh, dc, dold */
+    float *gates, *dgates, *units[11], *x, *w, *dx, *dw; /* units: c, i, f, g, o, next, tanh next, h, dh, dc, dold */
     void *scratch;
-    bool product;
+    bool products;
 } work;
 
-static void gates(const work *w) {
-    const void *a[] = {w->x}, *b[] = {w->w};
-    tg__gemm g = {.m = BATCH, .n = WIDTH, .k = IN + UNITS, .pairs = 1, .batch = 1, .a = a, .b = b, .a_rs = IN + UNITS, .a_cs = 1,
-                  .b_rs = WIDTH, .b_cs = 1, .c_rs = WIDTH, .c = w->gates, .threads = 1, .scratch = w->scratch};
-    if (w->product) tg__kernels_get()->gemm_f32(&g);
+/* c (m x n) = a b, with any strides of a and b. */
+static void product(const work *w, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_rs, int64_t a_cs, const float *b,
+                    int64_t b_rs, int64_t b_cs, float *c) {
+    const void *as[] = {a}, *bs[] = {b};
+    tg__gemm g = {.m = m, .n = n, .k = k, .pairs = 1, .batch = 1, .a = as, .b = bs, .a_rs = a_rs, .a_cs = a_cs,
+                  .b_rs = b_rs, .b_cs = b_cs, .c_rs = n, .c = c, .threads = 1, .scratch = w->scratch};
+    if (w->products) tg__kernels_get()->gemm_f32(&g);
+}
+
+static void gates(const work *w) { product(w, BATCH, WIDTH, INNER, w->x, INNER, 1, w->w, WIDTH, 1, w->gates); }
+
+static void gradients(const work *w) {
+    product(w, BATCH, INNER, WIDTH, w->dgates, WIDTH, 1, w->w, 1, WIDTH, w->dx);
+    product(w, INNER, WIDTH, BATCH, w->x, 1, INNER, w->dgates, WIDTH, 1, w->dw);
 }
 
 static void ours_forward(void *ctx) {
@@ -48,7 +57,11 @@ static void ours_forward(void *ctx) {
     proto_run(&w->forward);
 }
 
-static void ours_backward(void *ctx) { proto_run(&((work *)ctx)->backward); }
+static void ours_backward(void *ctx) {
+    work *w = ctx;
+    proto_run(&w->backward);
+    gradients(w);
+}
 
 #if defined(__clang__)
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
@@ -89,6 +102,7 @@ static void rival_backward(void *ctx) {
             d[3 * UNITS + j] = (1 - o) * o * t * dh;
         }
     }
+    gradients(w);
 }
 
 static void set_arrays(work *w) {
@@ -112,23 +126,39 @@ static void set_block(proto_block *p, int arrays, int numbers, int regs) {
     proto_make(p);
 }
 
+/* Both ways give the same bits. */
+static bool agree(work *w) {
+    static float kept[BATCH * WIDTH], state[BATCH * UNITS];
+    ours_forward(w);
+    ours_backward(w);
+    memcpy(kept, w->dgates, sizeof kept);
+    memcpy(state, w->units[7], sizeof state);
+    rival_forward(w);
+    rival_backward(w);
+    return !memcmp(kept, w->dgates, sizeof kept) && !memcmp(state, w->units[7], sizeof state);
+}
+
 int main(void) {
     work w = {.forward = LINES(FORWARD), .backward = LINES(BACKWARD)};
-    float *memory = proto_floats(13 * (BATCH * WIDTH + GAP) + (IN + UNITS) * (BATCH + WIDTH)), *p = memory;
+    float *memory = proto_floats(13 * (BATCH * WIDTH + GAP) + 2 * INNER * (BATCH + WIDTH)), *p = memory;
     w.gates = p, p += BATCH * WIDTH + GAP;
     w.dgates = p, p += BATCH * WIDTH + GAP;
     for (int k = 0; k < 11; k++, p += BATCH * UNITS + GAP) w.units[k] = p;
-    w.x = p, p += BATCH * (IN + UNITS);
-    w.w = p;
-    for (int i = 0; i < (IN + UNITS) * WIDTH; i++) w.w[i] *= 0.1f;
-    size_t size = tg__gemm_scratch(TG_F32, BATCH, WIDTH, IN + UNITS, 1, 1, 1);
+    w.x = p, p += BATCH * INNER;
+    w.dx = p, p += BATCH * INNER;
+    w.w = p, p += INNER * WIDTH;
+    w.dw = p;
+    for (int i = 0; i < INNER * WIDTH; i++) w.w[i] *= 0.1f;
+    size_t size = tg__gemm_scratch_within(TG_F32, INNER, WIDTH, WIDTH);
     if (!(w.scratch = aligned_alloc(64, (size + 64) / 64 * 64))) return 1;
     set_arrays(&w);
     set_block(&w.forward, FORWARD_ARRAYS, 0, FORWARD_REGS);
     set_block(&w.backward, BACKWARD_ARRAYS, 1, BACKWARD_REGS);
-    w.product = true;
+    w.products = true;
+    if (!agree(&w)) printf("the blocks and the loops differ\n");
     proto_compare("lstm_step_forward", ours_forward, rival_forward, &w, 50);
-    w.product = false;
+    proto_compare("lstm_step_backward", ours_backward, rival_backward, &w, 50);
+    w.products = false;
     proto_compare("lstm_block_forward", ours_forward, rival_forward, &w, 500);
     proto_compare("lstm_block_backward", ours_backward, rival_backward, &w, 500);
     proto_free(&w.forward);
