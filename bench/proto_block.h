@@ -83,7 +83,8 @@ static inline void proto_run(proto_block *p) {
             const tg__chain *c = &p->chain;
             const int64_t groups = p->row / c->set->group;
             c->set->run(c->steps, reg, c->moves, c->n_moves, groups);
-            for (int i = 0; i < c->n_moves; i++) reg[c->moves[i].reg] = (char *)reg[c->moves[i].reg] - groups * c->moves[i].bytes;
+            for (const tg__chain_move *m = c->moves; m < c->moves + c->n_moves; m++)
+                reg[m->reg] = (char *)reg[m->reg] - groups * m->bytes;
         } else {
             for (const tg__instr *i = p->instrs; i < p->instrs + p->n_lines; i++)
                 i->fn.micro((size_t)p->row, reg[i->out], reg[i->a], reg[i->b], reg[i->c]);

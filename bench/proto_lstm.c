@@ -93,7 +93,8 @@ static void rival_backward(void *ctx) {
         for (int k = 0; k < 10; k++) row[k] = w->units[k] + r * UNITS;
         INDEPENDENT
         for (int j = 0; j < UNITS; j++) {
-            const float c = row[0][j], i = row[1][j], f = row[2][j], g = row[3][j], o = row[4][j], t = row[6][j], dh = row[8][j];
+            const float c = row[0][j], i = row[1][j], f = row[2][j], g = row[3][j], o = row[4][j], t = row[6][j],
+                        dh = row[8][j];
             const float dc = dh * o * (1 - t * t) + row[9][j];
             dold[j] = dc * f;
             d[j] = (1 - i) * i * g * dc;
