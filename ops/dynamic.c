@@ -422,7 +422,9 @@ const tg_op tg__op_unique_inverse = {
             SAMPLE("truth values", INPUTS(IN('b', (7)))), SAMPLE("rank 0", INPUTS(IN('i', ()))),
             SAMPLE("nothing", INPUTS(IN('i', (0, 2))))),
     BADS(BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3)))), BAD("no input", TG_EARG, "not 0", ),
-         BAD("three inputs", TG_EARG, "not 3", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3))))),
+         BAD("three inputs", TG_EARG, "not 3", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3)))),
+         BAD("four inputs", TG_EARG, "not 4", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3)), IN('i', (3)))),
+         BAD("five inputs", TG_EARG, "not 5", INPUTS(IN('f', (3)), IN('f', ()), IN('f', (3)), IN('i', (3)), IN('b', ())))),
 };
 
 /*| tg_unique_inverse: for each element of x its position in tg_unique(x). How often each one stands in x:

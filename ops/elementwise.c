@@ -63,8 +63,9 @@ tg_tensor tg__number_for(const char *site, const char *op, tg_tensor x, double v
 #define ONE(kind) INPUTS(IN(kind, (3)))
 #define TWO(kind) INPUTS(IN(kind, (3)), IN(kind, (3)))
 #define BAD_TABLE(name, ...) const tg_sample name[] = {__VA_ARGS__, {.note = NULL}};
-#define COMMON_1(kind) \
-    BAD("two inputs", TG_EARG, "not 2", TWO(kind)), BAD("no input", TG_EARG, "not 0", .attr = NULL)
+#define COMMON_1(kind)                                                                                \
+    BAD("two inputs", TG_EARG, "not 2", TWO(kind)), BAD("no input", TG_EARG, "not 0", .attr = NULL), \
+    BAD("three inputs", TG_EARG, "not 3", INPUTS(IN(kind, (3)), IN(kind, (3)), IN(kind, (3))))
 #define COMMON_2(kind)                                                                                      \
     BAD("one input", TG_EARG, "not 1", ONE(kind)),                                                          \
     BAD("shapes that clash", TG_ESHAPE, "(2, 3) and (2, 4)", INPUTS(IN(kind, (2, 3)), IN(kind, (2, 4)))),   \
@@ -84,7 +85,9 @@ BAD_TABLE(tg__bad_float1, COMMON_1('f'),
           BAD("whole numbers", TG_EDTYPE, "not i64", ONE('i')), BAD("bool", TG_EDTYPE, "not bool", ONE('b')))
 BAD_TABLE(tg__bad_num1, COMMON_1('f'),
           BAD("bool", TG_EDTYPE, "not bool", ONE('b')), BAD("u8", TG_EDTYPE, "not u8", ONE('u')))
-BAD_TABLE(tg__bad_any1, COMMON_1('f'), BAD("three inputs", TG_EARG, "not 3", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3)))))
+BAD_TABLE(tg__bad_any1, COMMON_1('f'),
+          BAD("four inputs", TG_EARG, "not 4", INPUTS(IN('f', (3)), IN('f', (3)), IN('i', (3)), IN('b', (3)))),
+          BAD("five inputs", TG_EARG, "not 5", INPUTS(IN('f', (3)), IN('f', ()), IN('i', (3)), IN('b', (3)), IN('f', (3)))))
 BAD_TABLE(tg__bad_logic1, COMMON_1('b'),
           BAD("a float", TG_EDTYPE, "must be bool", ONE('f')), BAD("u8", TG_EDTYPE, "must be bool", ONE('u')))
 BAD_TABLE(tg__bad_float2, COMMON_2('f'), MIXED,

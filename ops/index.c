@@ -308,7 +308,8 @@ const tg_op tg__op_gather_grad = {
     BADS(BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (4, 3)), IN('f', (4))), AXIS(0, 5)),
          BAD("a cotangent of whole numbers", TG_EDTYPE, "f32 or f64", INPUTS(IN('i', (4, 3)), BELOW(4, (4))), AXIS(0, 5)),
          BAD("another index", TG_ESHAPE, "dimension 0 of the index is 5", INPUTS(IN('f', (4, 3)), BELOW(4, (5))), AXIS(0, 5)),
-         BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (4, 3)), BELOW(4, (4))), AXIS(2, 5))),
+         BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (4, 3)), BELOW(4, (4))), AXIS(2, 5)),
+         BAD("no index", TG_EARG, "not 1", INPUTS(IN('f', (4, 3))), AXIS(0, 5))),
 };
 
 /* ------------------------------------------------------------------ one_hot */
@@ -362,7 +363,9 @@ const tg_op tg__op_one_hot = {
             SAMPLE("nothing", INPUTS(BELOW(4, (0))), CLASSES(4, TG_I64))),
     BADS(BAD("a float index", TG_EDTYPE, "i64 or i32", INPUTS(IN('f', (3))), CLASSES(4, TG_F32)),
          BAD("a negative number of classes", TG_EARG, "-1 classes", INPUTS(BELOW(4, (3))), CLASSES(-1, TG_F32)),
-         BAD("no dtype", TG_EDTYPE, "77 is no dtype", INPUTS(BELOW(4, (3))), CLASSES(4, (tg_dtype)77))),
+         BAD("no dtype", TG_EDTYPE, "77 is no dtype", INPUTS(BELOW(4, (3))), CLASSES(4, (tg_dtype)77)),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(BELOW(4, (3)), BELOW(4, (3))), CLASSES(4, TG_F32)),
+         BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(BELOW(4, (3))))),
 };
 
 /*| tg_one_hot: rows with a single one, at the place that index says; all zeros where index is not in [0, n).

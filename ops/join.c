@@ -181,7 +181,8 @@ const tg_op tg__op_stack = {
     BADS(BAD("shapes differ", TG_ESHAPE, "dimension 0 of input 1 is 4, not 3", INPUTS(IN('f', (3)), IN('f', (4))), AXIS(0)),
          BAD("ranks differ", TG_ESHAPE, "rank", INPUTS(IN('f', (3)), IN('f', (3, 1))), AXIS(0)),
          BAD("dtypes differ", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (3)), IN('j', (3))), AXIS(0)),
-         BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (3)), IN('f', (3))), AXIS(2))),
+         BAD("axis out of range", TG_EARG, "axis 2", INPUTS(IN('f', (3)), IN('f', (3))), AXIS(2)),
+         BAD("no input", TG_EARG, "not 0", AXIS(0))),
 };
 
 /*| tg_stack: n tensors of one shape side by side along a new axis, which is counted in the result.

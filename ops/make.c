@@ -116,7 +116,8 @@ const tg_op tg__op_arange = {
     BADS(BAD("a negative number", TG_EARG, "-1 numbers", NUMBERS(-1, TG_I64)),
          BAD("bool", TG_EDTYPE, "not bool", NUMBERS(3, TG_BOOL)),
          BAD("beyond i32", TG_EARG, "do not fit i32", NUMBERS((int64_t)1 << 32, TG_I32)),
-         BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS(3, (tg_dtype)77))),
+         BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS(3, (tg_dtype)77)),
+         BAD("an input", TG_EARG, "not 1", INPUTS(IN('f', (3))), NUMBERS(3, TG_I64))),
 };
 
 /*| tg_arange: the numbers from 0 to n - 1.

@@ -35,6 +35,7 @@ tg_tensor tg__with_kept_dims(tg_tensor y, tg_tensor x, const tg_fold_attr *attr)
     BAD("axis too large", TG_EARG, "out of range", INPUTS(IN('f', (3, 4))), AXES(0, 2)),                               \
     BAD("an axis twice", TG_EARG, "stand twice", INPUTS(IN('f', (3, 4))), AXES(0, 1, 1)),                              \
     BAD("bool", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3, 4))), AXES(0, 1)),                                            \
+    BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(IN('f', (3, 4)))),                                   \
     BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3))), AXES(0, 0))
 
 #endif

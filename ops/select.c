@@ -31,7 +31,8 @@ const tg_op tg__op_where = {
     BADS(BAD("a float condition", TG_EDTYPE, "must be bool", INPUTS(IN('f', (3)), IN('f', (3)), IN('f', (3)))),
          BAD("mixed values", TG_EDTYPE, "tg_cast", INPUTS(IN('b', (3)), IN('f', (3)), IN('i', (3)))),
          BAD("shapes that clash", TG_ESHAPE, "do not broadcast", INPUTS(IN('b', (2)), IN('f', (3)), IN('f', (3)))),
-         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('b', (3)), IN('f', (3))))),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('b', (3)), IN('f', (3)))),
+         BAD("values that clash", TG_ESHAPE, "do not broadcast", INPUTS(IN('b', ()), IN('f', (3)), IN('f', (2))))),
 };
 
 /*| tg_where: a where the condition is true, b where it is false.

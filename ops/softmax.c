@@ -63,7 +63,7 @@ static tg_tensor shifted(tg_tensor x) {
             SAMPLE("no rows", INPUTS(IN('f', (0, 3)))))
 #define ROW_BADS                                                                                                \
     BADS(BAD("whole numbers", TG_EDTYPE, "not i64", INPUTS(IN('i', (3, 4)))),                                   \
-         BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))), \
+         BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))), BAD("no input", TG_EARG, "not 0", ),           \
          BAD("no class", TG_ESHAPE, "size 0", INPUTS(IN('f', (3, 0)))),                                         \
          BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3)))))
 
@@ -408,7 +408,8 @@ const tg_op tg__op_cross_entropy_grad = {
          BAD("a cotangent of another shape", TG_ESHAPE, "cotangent's shape",
              INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('f', (5)))),
          BAD("a cotangent of whole numbers", TG_EDTYPE, "the cotangent is i64",
-             INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('i', (4))))),
+             INPUTS(IN('f', (4, 5)), LABELS(5, (4)), IN('i', (4)))),
+         BAD("no cotangent", TG_EARG, "not 2", INPUTS(IN('f', (4, 5)), LABELS(5, (4))))),
 };
 
 /* ------------------------------------------------------------------ cross_entropy: the mean over all rows */

@@ -75,6 +75,7 @@ static void cholesky_vjp(tg_vjp_args *v) {
     BAD("a vector", TG_ESHAPE, "a matrix or a batch", INPUTS(IN('f', (3)))),                                  \
     BAD("not square", TG_ESHAPE, "must be square", INPUTS(IN('f', (3, 4)))),                                  \
     BAD("whole numbers", TG_EDTYPE, "tg_cast", INPUTS(IN('i', (3, 3)))),                                      \
+    BAD("no input", TG_EARG, "not 0", ),                                                                      \
     BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 3)), IN('f', (3, 3))))
 
 #define DEFINITE(shape) INPUTS(IN('f', shape, .lo = -0.5, .hi = 0.5, .diagonal = 3))

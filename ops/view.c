@@ -102,7 +102,8 @@ const tg_op tg__op_reshape = {
     BADS(BAD("too many elements", TG_ESHAPE, "12 elements do not fill the shape (3, 5)", INPUTS(IN('f', (3, 4))), TO(3, 5)),
          BAD("a negative dimension", TG_ESHAPE, "do not fill", INPUTS(IN('f', (3, 4))), TO(-3, -4)),
          BAD("an overflow", TG_ESHAPE, "do not fill", INPUTS(IN('f', (3, 4))), TO(INT64_MAX, INT64_MAX)),
-         BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(IN('f', (3, 4))))),
+         BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(IN('f', (3, 4)))),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))), TO(12))),
 };
 
 /*| tg_reshape: the same elements, in row-major order, in another shape. One dimension may be -1: what is left.
@@ -206,7 +207,9 @@ const tg_op tg__op_squeeze = {
             SAMPLE("size 0", INPUTS(IN('f', (0, 1))), AXES(1))),
     BADS(BAD("not of size 1", TG_ESHAPE, "axis 1 has size 4", INPUTS(IN('f', (3, 4))), AXES(1)),
          BAD("out of range", TG_EARG, "out of range", INPUTS(IN('f', (1, 4))), AXES(2)),
-         BAD("twice", TG_EARG, "twice", INPUTS(IN('f', (1, 4))), AXES(0, -2))),
+         BAD("twice", TG_EARG, "twice", INPUTS(IN('f', (1, 4))), AXES(0, -2)),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (1, 4)), IN('f', (1, 4))), AXES(0)),
+         BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(IN('f', (1, 4))))),
 };
 
 /*| tg_squeeze: drops axes of size 1.
@@ -236,7 +239,9 @@ const tg_op tg__op_unsqueeze = {
             SAMPLE("size 0", INPUTS(IN('f', (0))), AXES(1))),
     BADS(BAD("out of range", TG_EARG, "out of range", INPUTS(IN('f', (3, 4))), AXES(3)),
          BAD("twice", TG_EARG, "twice", INPUTS(IN('f', (3, 4))), AXES(1, 1)),
-         BAD("rank too high", TG_ESHAPE, "more than 8", INPUTS(IN('f', (1, 1, 1, 1, 1, 1, 1))), AXES(0, 1))),
+         BAD("rank too high", TG_ESHAPE, "more than 8", INPUTS(IN('f', (1, 1, 1, 1, 1, 1, 1))), AXES(0, 1)),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))), AXES(0)),
+         BAD("no attribute", TG_EARG, "attributes are missing", INPUTS(IN('f', (3, 4))))),
 };
 
 /*| tg_unsqueeze: adds axes of size 1; they are counted in the result.
@@ -314,7 +319,8 @@ const tg_op tg__op_transpose = {
     SAMPLES(SAMPLE("a matrix", INPUTS(IN('f', (3, 4)))), SAMPLE("a batch", INPUTS(IN('f', (2, 3, 4)))),
             SAMPLE("one row", INPUTS(IN('f', (1, 5)))), SAMPLE("size 0", INPUTS(IN('f', (2, 0, 3))))),
     BADS(BAD("a vector", TG_ESHAPE, "rank 1", INPUTS(IN('f', (3)))), BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))),
-         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))))),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4)))), BAD("no input", TG_EARG, "not 0", ),
+         BAD("a vector of bool", TG_ESHAPE, "(3) bool", INPUTS(IN('b', (3))))),
 };
 
 /*| tg_transpose: swaps the last two axes.
@@ -373,7 +379,9 @@ const tg_op tg__op_permute = {
             SAMPLE("size 0", INPUTS(IN('f', (2, 0))), AXES(1, 0))),
     BADS(BAD("an axis missing", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(0)),
          BAD("an axis twice", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(1, 1)),
-         BAD("out of range", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(0, 2))),
+         BAD("out of range", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(0, 2)),
+         BAD("an axis too many", TG_EARG, "0 to 1", INPUTS(IN('f', (3, 4))), AXES(0, 1, 1)),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))), AXES(1, 0))),
 };
 
 /*| tg_permute: the axes in another order.
@@ -436,7 +444,8 @@ const tg_op tg__op_expand = {
     BADS(BAD("a clash", TG_ESHAPE, "does not broadcast to (3, 5)", INPUTS(IN('f', (3, 4))), TO(3, 5)),
          BAD("a smaller rank", TG_ESHAPE, "does not broadcast", INPUTS(IN('f', (3, 4))), TO(4)),
          BAD("a negative dimension", TG_ESHAPE, "negative", INPUTS(IN('f', (1, 4))), TO(-1, 4)),
-         BAD("an overflow", TG_ESHAPE, "more elements", INPUTS(IN('f', (1, 4))), TO(INT64_MAX, 4))),
+         BAD("an overflow", TG_ESHAPE, "more elements", INPUTS(IN('f', (1, 4))), TO(INT64_MAX, 4)),
+         BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (1, 4)), IN('f', (1, 4))), TO(3, 4))),
 };
 
 /*| tg_expand: repeats x to a shape that it broadcasts to. No memory is used: it is a view.

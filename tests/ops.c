@@ -115,6 +115,14 @@ TEST(ops, list) {
     }
 }
 
+TEST(ops, five_wrong_inputs_each) { /* the battery itself asks for three, of users' ops too */
+    for (int i = 0; i < tg_op_count(); i++) {
+        int bad = 0;
+        for (const tg_sample *s = tg_op_get(i)->bad; s && s->note; s++) bad++;
+        CHECK(bad >= 5, "%s has %d", tg_op_get(i)->name, bad);
+    }
+}
+
 TEST(ops, check_needs_an_op) {
     tg_op_report r;
     CHECK_EQ_I(tg_op_check(NULL, NULL, false, &r), -1);
