@@ -1,8 +1,13 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "alloc.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 static _Atomic uint64_t calls, fail_at, live;
 static _Atomic bool fail_forever;
@@ -23,9 +28,22 @@ static bool must_fail(void) {
     return at != 0 && (call == at || (call > at && fail_forever));
 }
 
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LARGE (4 * HUGE_PAGE)
+
+/* Large blocks ask for huge pages: fewer faults when they are first touched, and fewer misses of the address cache when they
+ * are walked with long strides. A wish that the system may refuse. */
+static void *large_block(size_t size) {
+    void *p = aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+#ifdef MADV_HUGEPAGE
+    if (p) madvise(p, size, MADV_HUGEPAGE);
+#endif
+    return p;
+}
+
 void *tg__alloc(size_t size) {
-    if (must_fail() || size > PTRDIFF_MAX - 64) return NULL;
-    void *p = aligned_alloc(64, (size + 64) & ~(size_t)63);
+    if (must_fail() || size > PTRDIFF_MAX - HUGE_PAGE) return NULL;
+    void *p = size >= LARGE ? large_block(size) : aligned_alloc(64, (size + 64) & ~(size_t)63);
     if (p) atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
     return p;
 }

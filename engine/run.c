@@ -189,12 +189,24 @@ static tg_status run_kernel(const run *r, const tg__step *s) {
 }
 
 #define PACK_PIECE 4096
+#define PACK_ROWS 256 /* at a time: a transpose reads along its columns */
+
+typedef struct packing {
+    const tg_operand *in, *out;
+    int64_t piece; /* elements */
+} packing;
+
+static int64_t pack_piece(const tg_shape *s) {
+    int64_t rows = s->rank && s->dims[s->rank - 1] > 0 ? PACK_ROWS * s->dims[s->rank - 1] : PACK_PIECE;
+    return rows >= PACK_PIECE ? rows : PACK_PIECE / rows * rows;
+}
 
 static void pack_pieces(int64_t first, int64_t last, void *ctx) {
-    const tg_operand *in = ctx, *out = in + 1;
-    size_t size = tg_dtype_size(in->dtype);
-    int64_t begin = first * PACK_PIECE, end = last * PACK_PIECE < in->numel ? last * PACK_PIECE : in->numel;
-    tg__copy_in((char *)out->data + begin * (int64_t)size, in->data, size, in->shape, in->strides, begin, end - begin);
+    const packing *p = ctx;
+    size_t size = tg__dtype_sizes[p->in->dtype];
+    int64_t begin = first * p->piece, end = last * p->piece < p->in->numel ? last * p->piece : p->in->numel;
+    tg__copy_in((char *)p->out->data + begin * (int64_t)size, p->in->data, size, p->in->shape, p->in->strides, begin,
+                end - begin);
 }
 
 static const tg__node *node_of(const run *r, uint32_t local) { return &r->t->nodes[r->p->live.ids[local]]; }
@@ -206,8 +218,8 @@ static void run_pack(const run *r, const tg__step *s) {
     const tg__storage *from = &r->plan->storages[r->plan->operands[k->operands].storage];
     if (from->cls == TG__ST_LEAF && node_of(r, from->ref)->op == &tg__leaf_const && !node_of(r, from->ref)->data)
         r->p->args[0].strides = still;
-    tg_operand *in = &r->p->args[0];
-    tg_parallel(r->t->threads, (in->numel + PACK_PIECE - 1) / PACK_PIECE, (double)s->bytes, pack_pieces, in);
+    packing p = {&r->p->args[0], &r->p->args[1], pack_piece(r->p->args[0].shape)};
+    tg_parallel(r->t->threads, (p.in->numel + p.piece - 1) / p.piece, (double)s->bytes, pack_pieces, &p);
 }
 
 static void run_write(const run *r, const tg__step *s) {

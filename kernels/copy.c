@@ -86,7 +86,8 @@ static void copy_packed(void *dst, const void *src, size_t bytes) {
     else memcpy(dst, src, bytes);
 }
 
-#define TILE 16 /* rows and columns of a tile of a transpose: a cache line of f32 each way */
+#define TILE 16      /* rows and columns of a tile of a transpose: a cache line of f32 each way */
+#define SQUARE 256   /* each row and column may be a page of its own: so many fit the address cache */
 
 #define T uint8_t
 #define FN(name) name##_1

@@ -32,11 +32,18 @@ static void FN(tile)(T *dst, int64_t dst_stride, const T *src, int64_t src_strid
     }
 }
 
-static void FN(transpose)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
-    for (int64_t r = 0; r < rows; r += TILE)
-        for (int64_t c = 0; c < cols; c += TILE)
+static void FN(square)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
+    for (int64_t c = 0; c < cols; c += TILE)
+        for (int64_t r = 0; r < rows; r += TILE)
             FN(tile)(dst + r * dst_stride + c, dst_stride, src + c * src_stride + r, src_stride, least(TILE, rows - r),
                      least(TILE, cols - c));
+}
+
+static void FN(transpose)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
+    for (int64_t r = 0; r < rows; r += SQUARE)
+        for (int64_t c = 0; c < cols; c += SQUARE)
+            FN(square)(dst + r * dst_stride + c, dst_stride, src + c * src_stride + r, src_stride, least(SQUARE, rows - r),
+                       least(SQUARE, cols - c));
 }
 
 /* Whole rows of the innermost dimension. */
