@@ -5,7 +5,7 @@
 #define CACHE_BYTES 24576 /* what the buffers of a block may take of the first-level cache */
 #define SHORTEST 256
 
-static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
+static const tg__node *node_at(const tg__planner *p, uint32_t x) { return p->nodes[x].node; }
 static const tg__shape_info *shape_of(const tg__planner *p, uint32_t x) { return tg__shape_at(p->t, p->nodes[x].shape); }
 static int64_t bytes_of(const tg__planner *p, uint32_t x) {
     return p->nodes[x].numel * tg__dtype_sizes[p->nodes[x].dtype];
@@ -159,14 +159,6 @@ typedef struct block_work {
     uint32_t n_free, max_size;
 } block_work;
 
-/* The lnode whose register holds x inside the block; NULL: x is read from memory. */
-static inline tg__lnode *in_register(const block_work *w, uint32_t x) {
-    const tg__lnode *n = &w->p->nodes[x];
-    tg__lnode *src = &w->p->nodes[n->src];
-    bool here = n->view == TG__NONE && n->numel == w->b.numel && src->group == w->group && src->kind == TG__L_MICRO;
-    return here ? src : NULL;
-}
-
 static tg__stream *streams(const block_work *w) { return w->p->draft.streams + w->b.streams; }
 
 static bool same_stream(const tg__planner *p, const tg__stream *a, const tg__stream *b, const int64_t *strides) {
@@ -215,24 +207,10 @@ static uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
 
 static uint32_t take_slot(block_work *w) { return w->n_free ? w->free_slots[--w->n_free] : w->b.n_slots++; }
 
-/* First pass: which micro-op reads each value last. */
-static void find_last_uses(block_work *w) {
-    tg__planner *p = w->p;
-    uint16_t at = 0;
-    for (uint32_t x = p->groups[w->group].node; x != TG__NONE; x = p->nodes[x].next) {
-        const tg__node *n = node_at(p, x);
-        bool tail = p->nodes[x].kind == TG__L_TAIL;
-        int count = n->op->source_fn ? 0 : n->n_in;
-        for (int i = 0; i < count; i++) {
-            tg__lnode *src = in_register(w, p->nodes[p->t->local[n->u.in[i]]].same);
-            if (src && src->last_use != TG__NO_REG) src->last_use = tail ? TG__NO_REG : at; /* tails read after all */
-        }
-        if (!tail) p->nodes[x].last_use = at++;
-    }
-}
+/* Registers are numbers into the table of addresses: streams, stored values and scratch slots each have their own. How many
+ * come before the scratch registers is known at the end of the block only: until then they are marked numbers of slots. */
+#define SCRATCH_REG 0x8000
 
-/* Registers are numbers into the table of addresses: streams, stored values and scratch slots each have their own. A scratch
- * register is marked by its slot in p->slots, TG__NONE for the others. */
 static uint16_t stream_register(block_work *w, uint32_t x, uint32_t c, uint16_t at) {
     uint32_t s = stream_of(w, x, c);
     if (s == TG__NONE) return TG__NO_REG;
@@ -240,8 +218,9 @@ static uint16_t stream_register(block_work *w, uint32_t x, uint32_t c, uint16_t 
     return streams(w)[s].reg;
 }
 
-static void release(block_work *w, tg__lnode *src, uint16_t at) {
-    if (!src || src->stored || src->last_use != at || src->stream == TG__NONE) return;
+/* Reader x, the last one, gives the slot back. */
+static void release(block_work *w, tg__lnode *src, uint32_t x) {
+    if (src->last_reader != x || src->stored || src->stream == TG__NONE) return;
     if (w->n_free < sizeof w->free_slots / sizeof *w->free_slots) w->free_slots[w->n_free++] = src->stream;
     src->stream = TG__NONE;
 }
@@ -259,49 +238,48 @@ static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) 
     tg__planner *p = w->p;
     tg__lnode *n = &p->nodes[x];
     uint32_t size = tg__dtype_sizes[n->dtype];
-    *reg = (uint16_t)w->b.n_regs++;
-    n->reg = *reg;
+    if (size > w->max_size) w->max_size = size;
     if (n->stored) {
+        n->reg = *reg = (uint16_t)w->b.n_regs++;
         if (made_storage(p, x, w->step) == TG__NONE) return false;
         w->b.n_outs++;
         return APPEND(p, outs, (tg__out){n->storage, *reg, at, (uint8_t)size}) != TG__NONE;
     }
     n->stream = take_slot(w); /* here: its scratch slot */
-    if (size > w->max_size) w->max_size = size;
+    n->reg = *reg = (uint16_t)(SCRATCH_REG | n->stream);
     return true;
-}
-
-static void note_size(block_work *w, tg_dtype d) {
-    if (tg__dtype_sizes[d] > w->max_size) w->max_size = tg__dtype_sizes[d];
 }
 
 static bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
     tg__planner *p = w->p;
-    const tg__node *n = node_at(p, x);
-    bool is_source = n->op->source_fn != NULL;
-    int n_in = is_source ? 0 : n->n_in;
+    const tg__lnode *n = &p->nodes[x];
+    const tg_op *op = n->node->op;
     tg__lnode *held[TG_MICRO_INPUTS];
+    int n_held = 0;
     tg_dtype last = TG_F32;
     uint16_t reg[TG_MICRO_INPUTS] = {0};
-    if (is_source && !add_source_stream(w, x, &reg[0])) return false;
-    for (int i = 0; i < n_in; i++) {
-        uint32_t y = p->nodes[p->t->local[n->u.in[i]]].same;
+    if (op->source_fn && !add_source_stream(w, x, &reg[0])) return false;
+    for (int i = 0; i < n->n_in; i++) {
+        uint32_t y = n->in[i];
         last = p->nodes[y].dtype;
-        held[i] = in_register(w, y);
-        reg[i] = held[i] ? held[i]->reg : stream_register(w, y, x, at);
-        if (reg[i] == TG__NO_REG) return false;
-        note_size(w, last);
+        if (n->held >> i & 1) {
+            held[n_held] = &p->nodes[p->nodes[y].src];
+            reg[i] = held[n_held++]->reg;
+        } else if ((reg[i] = stream_register(w, y, x, at)) == TG__NO_REG) {
+            return false;
+        } else if (tg__dtype_sizes[last] > w->max_size) {
+            w->max_size = tg__dtype_sizes[last];
+        }
     }
-    tg__instr ins = {.a = reg[0]};
+    tg__instr ins = {.a = reg[0], .b = reg[n->n_in > 1], .c = reg[n->n_in > 2 ? 2 : 0]}; /* loops read what they need */
     if (!place_result(w, x, at, &ins.out)) return false;
-    for (int i = 0; i < n_in; i++) release(w, held[i], at);
-    p->slots[ins.out] = p->nodes[x].stored ? TG__NONE : p->nodes[x].stream;
-    if (is_source)
-        ins.fn.source = n->op->source_fn[n->dtype];
-    else
-        ins.fn.micro = tg__micro_get(n->op->micro, last);
-    ins.b = n_in > 1 ? reg[1] : reg[0]; /* loops do not read what they do not need */
-    ins.c = is_source ? TG__SOURCE_MARK : n_in > 2 ? reg[2] : reg[0];
+    for (int i = 0; i < n_held; i++) release(w, held[i], x);
+    if (op->source_fn) {
+        ins.fn.source = op->source_fn[n->dtype];
+        ins.c = TG__SOURCE_MARK;
+    } else {
+        ins.fn.micro = tg__micro_get(op->micro, last);
+    }
     w->b.n_instrs++;
     return APPEND(p, instrs, ins) != TG__NONE;
 }
@@ -309,7 +287,7 @@ static bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
 static bool emit_tail(block_work *w, uint32_t x) {
     tg__planner *p = w->p;
     const tg__node *n = node_at(p, x);
-    uint32_t in = p->nodes[p->t->local[n->u.in[0]]].same;
+    uint32_t in = p->nodes[x].in[0];
     tg__tail tail = {.fold = tg__kernels_get()->fold[n->op->fold - TG_FOLD_SUM][n->dtype],
                      .partials = TG__NONE,
                      .reg = p->nodes[p->nodes[in].src].reg,
@@ -357,19 +335,24 @@ static void give_stream_slots(block_work *w) {
         if (streams(w)[i].kind == TG__SPLAT || streams(w)[i].kind == TG__STRIDED) streams(w)[i].slot = w->b.n_slots++;
 }
 
-/* Micro-ops name registers; scratch registers become the last ones, numbered by slot, so that their addresses are set once. */
+/* Scratch registers become the last ones, numbered by slot, so that their addresses are set once. */
+static uint16_t numbered(uint16_t reg, uint32_t fixed) {
+    return (uint16_t)(reg & SCRATCH_REG ? fixed + (reg ^ SCRATCH_REG) : reg);
+}
+
 static void number_scratch(block_work *w) {
     tg__planner *p = w->p;
     uint32_t fixed = w->b.n_regs;
     for (uint32_t i = 0; i < w->b.n_instrs; i++) {
         tg__instr *ins = &p->draft.instrs[w->b.instrs + i];
-        uint16_t *const regs[] = {&ins->out, &ins->a, &ins->b, &ins->c};
-        for (int k = 0; k < 4; k++)
-            if (*regs[k] < TG__SOURCE_MARK && p->slots[*regs[k]] != TG__NONE) *regs[k] = (uint16_t)(fixed + p->slots[*regs[k]]);
+        ins->out = numbered(ins->out, fixed);
+        ins->a = numbered(ins->a, fixed);
+        ins->b = numbered(ins->b, fixed);
+        ins->c = numbered(ins->c, fixed);
     }
     for (uint32_t i = 0; i < w->b.n_tails; i++) {
         uint16_t *reg = &p->draft.tails[w->b.tails + i].reg;
-        if (p->slots[*reg] != TG__NONE) *reg = (uint16_t)(fixed + p->slots[*reg]);
+        *reg = numbered(*reg, fixed);
     }
     w->b.n_regs = fixed + w->b.n_slots;
 }
@@ -383,11 +366,7 @@ static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
                       .streams = p->draft.n_streams,
                       .outs = p->draft.n_outs,
                       .tails = p->draft.n_tails};
-    find_last_uses(&w);
     uint16_t at = 0;
-    uint32_t most_regs = g->n_nodes * 5 + 8;
-    if (!tg__grow(&p->slots, &p->slots_cap, most_regs, sizeof *p->slots)) return false;
-    for (uint32_t i = 0; i < most_regs; i++) p->slots[i] = TG__NONE;
     for (uint32_t x = g->node; x != TG__NONE; x = p->nodes[x].next)
         if (p->nodes[x].kind == TG__L_TAIL ? !emit_tail(&w, x) : !emit_micro(&w, x, at++)) return false;
     choose_chunk(&w);

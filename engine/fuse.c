@@ -11,8 +11,6 @@
 #define SMALL 4096           /* up to so many elements everything stays in the cache: */
 #define MAX_SMALL_STREAMS 96 /* only table sizes limit the streams */
 
-static const tg__node *node_at(const tg__planner *p, uint32_t local) { return &p->t->nodes[p->live.ids[local]]; }
-
 static int64_t numel_of(const tg__planner *p, uint32_t x) { return p->nodes[x].numel; }
 
 static bool is_constant(const tg__planner *p, uint32_t x) { return p->nodes[p->nodes[x].src].constant; }
@@ -52,8 +50,6 @@ static void join(tg__planner *p, uint32_t group, uint32_t x) {
 /* The group that must have run before the value of x can be read from memory; TG__NONE: none. */
 static uint32_t maker(const tg__planner *p, uint32_t x) { return p->nodes[p->nodes[x].src].group; }
 
-static bool later(uint32_t a, uint32_t b) { return a != TG__NONE && (b == TG__NONE || a > b); }
-
 static void read_from_memory(tg__planner *p, uint32_t x) {
     tg__lnode *src = &p->nodes[p->nodes[x].src];
     src->stored = true;
@@ -90,43 +86,35 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
 
 static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->t->local[id]].same; }
 
-/* The inputs of a node that is not wide. */
-typedef struct inputs {
-    uint32_t x[TG__INLINE_INPUTS];
-    uint32_t n;
-} inputs;
-
-static inline inputs inputs_of(const tg__planner *p, const tg__node *node) {
-    inputs in = {.n = node->op->source_fn ? 0 : node->n_in};
-    for (uint32_t i = 0; i < in.n; i++) in.x[i] = same_of(p, node->u.in[i]);
-    return in;
+static void resolve_inputs(const tg__planner *p, tg__lnode *n) {
+    n->n_in = n->node->op->source_fn ? 0 : n->node->n_in;
+    for (uint32_t i = 0; i < n->n_in; i++) n->in[i] = same_of(p, n->node->u.in[i]);
 }
 
-static bool equal_nodes(const tg__planner *p, uint32_t a, uint32_t b, const inputs *of_b) {
-    const tg__node *x = node_at(p, a), *y = node_at(p, b);
-    if (x->op != y->op || x->attr != y->attr || x->shape != y->shape || x->dtype != y->dtype || x->output != y->output ||
-        x->n_in != y->n_in)
-        return false;
-    for (uint32_t i = 0; i < of_b->n; i++)
-        if (same_of(p, x->u.in[i]) != of_b->x[i]) return false;
-    return true;
+static bool equal_nodes(const tg__lnode *a, const tg__lnode *b) {
+    const tg__node *x = a->node, *y = b->node;
+    return x->op == y->op && x->attr == y->attr && x->shape == y->shape && x->dtype == y->dtype && x->output == y->output &&
+           a->n_in == b->n_in && memcmp(a->in, b->in, a->n_in * sizeof *a->in) == 0;
 }
 
-static uint64_t node_hash(const tg__node *x, const inputs *in) {
-    uint64_t h = (uint64_t)(uintptr_t)x->op ^ (uint64_t)(uintptr_t)x->attr * 31 ^ (uint64_t)x->shape << 40 ^ x->output;
-    for (uint32_t i = 0; i < in->n; i++) h = (h ^ in->x[i]) * 0x9e3779b97f4a7c15u;
-    return h ^ h >> 29;
+static uint32_t node_hash(const tg__lnode *n) {
+    const tg__node *x = n->node;
+    uint64_t in[2], h = (uint64_t)(uintptr_t)x->op ^ (uint64_t)(uintptr_t)x->attr << 13 ^ (uint64_t)x->shape << 48 ^ x->output;
+    memcpy(in, n->in, sizeof in); /* inputs that are not there are zero */
+    h = (h ^ in[0]) * 0x9e3779b97f4a7c15u ^ in[1];
+    return (uint32_t)(h * 0x9e3779b97f4a7c15u >> 32);
 }
 
 /* Nodes of several outputs are left alone: of two equal ones each might have another output that is needed. */
 static bool may_merge(const tg__node *n) { return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->op->n_out <= 1; }
 
-static uint32_t find_same(tg__planner *p, uint32_t local, const inputs *in) {
-    uint32_t mask = p->table_cap - 1, at = (uint32_t)node_hash(node_at(p, local), in) & mask;
-    for (; p->table[at] != TG__NONE; at = (at + 1) & mask)
-        if (equal_nodes(p, p->table[at], local, in)) return p->table[at];
-    p->table[at] = local;
-    return local;
+static uint32_t find_same(tg__planner *p, uint32_t x) {
+    const tg__lnode *n = &p->nodes[x];
+    uint32_t hash = node_hash(n), mask = p->table_cap - 1, at = hash & mask;
+    for (; p->table[at].x != TG__NONE; at = (at + 1) & mask)
+        if (p->table[at].hash == hash && equal_nodes(&p->nodes[p->table[at].x], n)) return p->table[at].x;
+    p->table[at] = (tg__seen){hash, x};
+    return x;
 }
 
 static bool start_table(tg__planner *p) {
@@ -195,14 +183,21 @@ typedef struct operands {
     } of[TG__INLINE_INPUTS];
     uint32_t n;
     int64_t numel;
+    uint32_t newest; /* home; TG__NONE: there is none */
+    bool several;    /* homes */
 } operands;
 
-static inline void look_up(const tg__planner *p, const inputs *in, int64_t numel, operands *o) {
-    o->n = in->n;
-    o->numel = numel;
-    for (uint32_t i = 0; i < in->n; i++) {
-        tg__lnode *src = &p->nodes[p->nodes[in->x[i]].src];
-        o->of[i] = (struct operand){src, home_of(p, in->x[i], numel), src->numel > 1};
+static bool later(uint32_t a, uint32_t b) { return a != TG__NONE && (b == TG__NONE || a > b); }
+
+static inline void look_up(const tg__planner *p, const tg__lnode *n, operands *o) {
+    *o = (operands){.n = n->n_in, .numel = n->numel, .newest = TG__NONE};
+    for (uint32_t i = 0; i < o->n; i++) {
+        tg__lnode *src = &p->nodes[p->nodes[n->in[i]].src];
+        uint32_t home = home_of(p, n->in[i], n->numel);
+        o->of[i] = (struct operand){src, home, src->numel > 1};
+        if (home == TG__NONE || home == o->newest) continue;
+        o->several = o->newest != TG__NONE;
+        if (later(home, o->newest)) o->newest = home;
     }
 }
 
@@ -220,15 +215,16 @@ static bool fits(const tg__planner *p, const operands *o, uint32_t g) {
     return b->n_streams + more <= most_streams(o->numel);
 }
 
-static uint32_t choose_block(const tg__planner *p, const inputs *in, const operands *o) {
+static inline uint32_t choose_block(const tg__planner *p, const tg__lnode *n, const operands *o) {
+    if (o->newest != TG__NONE && fits(p, o, o->newest)) return o->newest;
     uint32_t best = TG__NONE;
-    for (uint32_t i = 0; i < o->n; i++) { /* the block that makes an input */
+    for (uint32_t i = 0; i < o->n && o->several; i++) { /* another block that makes an input */
         uint32_t g = o->of[i].home;
-        if (g != TG__NONE && later(g, best) && fits(p, o, g)) best = g;
+        if (later(g, best) && fits(p, o, g)) best = g;
     }
     for (uint32_t i = 0; i < o->n && best == TG__NONE; i++) { /* one that reads an input */
         uint32_t g = o->of[i].src->seen_in;
-        if (g != TG__NONE && numel_of(p, in->x[i]) == o->numel && fits(p, o, g)) best = g;
+        if (g != TG__NONE && numel_of(p, n->in[i]) == o->numel && fits(p, o, g)) best = g;
     }
     return best;
 }
@@ -237,10 +233,10 @@ static uint32_t choose_block(const tg__planner *p, const inputs *in, const opera
 static void merge_blocks(tg__planner *p, uint32_t from, uint32_t to) {
     tg__group *a = &p->groups[from], *b = &p->groups[to];
     for (uint32_t x = a->node; x != TG__NONE; x = p->nodes[x].next) {
+        const tg__lnode *n = &p->nodes[x];
         p->nodes[x].group = to;
-        const tg__node *n = node_at(p, x);
-        for (int i = 0; !n->op->source_fn && i < n->n_in; i++) {
-            tg__lnode *src = &p->nodes[p->nodes[same_of(p, n->u.in[i])].src];
+        for (uint32_t i = 0; i < n->n_in; i++) {
+            tg__lnode *src = &p->nodes[p->nodes[n->in[i]].src];
             if (src->seen_in == from) src->seen_in = to;
         }
     }
@@ -261,38 +257,42 @@ static bool may_merge_blocks(const tg__planner *p, uint32_t from, uint32_t to, i
 
 /* Two blocks that a node brings together become one, where nothing between them reads the first. */
 static bool merge_makers(tg__planner *p, const operands *o) {
-    uint32_t last = TG__NONE, blocks = 0;
+    bool merged = false;
     for (uint32_t i = 0; i < o->n; i++) {
         uint32_t g = o->of[i].home;
-        if (g == TG__NONE || g == last) continue;
-        blocks++;
-        if (later(g, last)) last = g;
-    }
-    bool merged = false;
-    for (uint32_t i = 0; i < o->n && blocks > 1; i++) {
-        uint32_t g = o->of[i].home;
-        if (g == TG__NONE || g >= last || !may_merge_blocks(p, g, last, o->numel)) continue;
-        merge_blocks(p, g, last);
+        if (g == TG__NONE || g >= o->newest || !may_merge_blocks(p, g, o->newest, o->numel)) continue;
+        merge_blocks(p, g, o->newest);
         merged = true;
     }
     return merged;
 }
 
-static bool fuse_micro(tg__planner *p, uint32_t x, const inputs *in) {
+/* The node reads a value where block g made it; a reduction does so after all else (`last` is TG__NONE). */
+static void read_in_block(tg__lnode *n, uint32_t input, tg__lnode *src, uint32_t last) {
+    n->held |= (uint8_t)(1 << input);
+    if (src->last_reader != TG__NONE) src->last_reader = last;
+}
+
+static bool fuse_micro(tg__planner *p, uint32_t x) {
+    tg__lnode *n = &p->nodes[x];
     operands o;
-    look_up(p, in, numel_of(p, x), &o);
-    if (merge_makers(p, &o)) look_up(p, in, o.numel, &o);
-    uint32_t g = choose_block(p, in, &o);
+    look_up(p, n, &o);
+    if (o.several && merge_makers(p, &o)) look_up(p, n, &o);
+    uint32_t g = choose_block(p, n, &o);
     if (g == TG__NONE) {
         if ((g = new_group(p, TG__G_BLOCK, x, o.numel)) == TG__NONE) return false;
     } else {
         join(p, g, x);
     }
     for (uint32_t i = 0; i < o.n; i++) {
-        if (o.of[i].home == g) continue;
-        read_from_memory(p, in->x[i]);
-        if (o.of[i].src->seen_in == g) continue;
-        o.of[i].src->seen_in = g;
+        tg__lnode *src = o.of[i].src;
+        if (o.of[i].home == g) {
+            read_in_block(n, i, src, x);
+            continue;
+        }
+        read_from_memory(p, n->in[i]);
+        if (src->seen_in == g) continue;
+        src->seen_in = g;
         p->groups[g].n_streams += o.of[i].streams;
     }
     return true;
@@ -312,7 +312,7 @@ static int64_t trailing_segment(const tg_shape *s, const tg_axes *axes) {
 }
 
 static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
-    uint32_t in = same_of(p, node->u.in[0]), g = maker(p, in);
+    uint32_t in = p->nodes[x].in[0], g = maker(p, in);
     int64_t numel = numel_of(p, in);
     const tg_fold_attr *attr = node->attr;
     if (g == TG__NONE || numel == 0 || home_of(p, in, numel) != g || p->groups[g].n_nodes >= MAX_MICRO_OPS) return false;
@@ -324,6 +324,7 @@ static bool fuse_tail(tg__planner *p, uint32_t x, const tg__node *node) {
     b->segment = segment;
     join(p, g, x);
     p->nodes[x].kind = TG__L_TAIL;
+    read_in_block(&p->nodes[x], 0, &p->nodes[p->nodes[in].src], TG__NONE);
     p->nodes[x].stored = true;
     return true;
 }
@@ -356,46 +357,48 @@ static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
 
 /* ------------------------------------------------------------------ the sweep */
 
+static void start_node(const tg__planner *p, uint32_t x) {
+    const tg__node *node = &p->t->nodes[p->live.ids[x]];
+    p->nodes[x] = (tg__lnode){.node = node,
+                              .numel = tg__shape_at(p->t, node->shape)->numel,
+                              .same = x,
+                              .src = x,
+                              .view = TG__NONE,
+                              .group = TG__NONE,
+                              .pack = TG__NONE,
+                              .storage = TG__NONE,
+                              .shape = node->shape,
+                              .seen_in = TG__NONE,
+                              .streamed_in = TG__NONE,
+                              .kind = TG__L_LEAF,
+                              .dtype = node->dtype,
+                              .constant = node->op == &tg__leaf_const};
+}
+
+/* All of them before the sweep: held leaves may come after their readers. */
 static bool start_nodes(tg__planner *p) {
-    tg__live *l = &p->live;
-    uint64_t most = 2 * (uint64_t)l->n + p->t->n_effects + 16;
+    uint64_t most = 2 * (uint64_t)p->live.n + p->t->n_effects + 16;
     if (!tg__grow(&p->nodes, &p->nodes_cap, most, sizeof *p->nodes) || !start_table(p)) return false;
-    p->n_nodes = l->n;
+    p->n_nodes = p->live.n;
     p->n_groups = p->n_views = 0;
-    for (uint32_t i = 0; i < l->n; i++) {
-        const tg__node *n = node_at(p, i);
-        p->nodes[i] = (tg__lnode){.numel = tg__shape_at(p->t, n->shape)->numel,
-                                  .same = i,
-                                  .src = i,
-                                  .view = TG__NONE,
-                                  .group = TG__NONE,
-                                  .pack = TG__NONE,
-                                  .storage = TG__NONE,
-                                  .shape = n->shape,
-                                  .seen_in = TG__NONE,
-                                  .streamed_in = TG__NONE,
-                                  .kind = TG__L_LEAF,
-                                  .dtype = n->dtype,
-                                  .constant = n->op == &tg__leaf_const};
-    }
+    for (uint32_t x = 0; x < p->live.n; x++) start_node(p, x);
     return true;
 }
 
 static bool fuse_node(tg__planner *p, uint32_t x) {
-    const tg__node *node = node_at(p, x);
     tg__lnode *n = &p->nodes[x];
+    const tg__node *node = n->node;
     if (tg__node_is_leaf(node)) {
-        if (n->constant) n->same = find_same(p, x, &(inputs){.n = 0});
+        if (n->constant) n->same = find_same(p, x);
         return true;
     }
-    inputs in = {.n = 0};
     if (node->n_in != TG__WIDE) {
-        in = inputs_of(p, node);
-        if (may_merge(node) && (n->same = find_same(p, x, &in)) != x) return true;
+        resolve_inputs(p, n);
+        if (may_merge(node) && (n->same = find_same(p, x)) != x) return true;
     }
     if (node->op->micro || node->op->source_fn) {
         n->kind = TG__L_MICRO;
-        return fuse_micro(p, x, &in);
+        return fuse_micro(p, x);
     }
     if (node->op->view) {
         n->kind = TG__L_VIEW;
@@ -404,7 +407,7 @@ static bool fuse_node(tg__planner *p, uint32_t x) {
     if (node->op == &tg__op_output) {
         n->kind = TG__L_OUTPUT;
         n->stored = true;
-        n->group = p->nodes[same_of(p, node->u.in[0])].group;
+        n->group = p->nodes[n->in[0]].group;
         return true;
     }
     if (node->op->fold && fuse_tail(p, x, node)) return true;
@@ -430,7 +433,7 @@ static void keep_families(tg__planner *p) {
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < p->live.n; i++) {
             if (p->nodes[i].kind != TG__L_OUTPUT) continue;
-            tg__lnode *output = &p->nodes[i], *first = &p->nodes[same_of(p, node_at(p, i)->u.in[0])];
+            tg__lnode *output = &p->nodes[i], *first = &p->nodes[output->in[0]];
             output->keep = first->keep = output->keep || first->keep;
         }
 }
@@ -442,9 +445,8 @@ static bool choose_kept(tg__planner *p) {
         if (p->mode != TG__STEP || i >= p->t->n_effects)
             if (!keep_root(p, p->t->local[p->roots[i]])) return false;
     for (uint32_t i = 0; i < p->live.n; i++) {
-        const tg__node *n = node_at(p, i);
         tg__lnode *l = &p->nodes[i];
-        if (n->flags & TG__KEEP && !keep_root(p, i)) return false;
+        if (l->node->flags & TG__KEEP && !keep_root(p, i)) return false;
         if (l->same != i || l->kind == TG__L_LEAF || l->kind == TG__L_VIEW) continue;
         if (p->mode == TG__STEP && numel_of(p, i) <= KEPT_ELEMENTS) l->stored = l->keep = true;
     }

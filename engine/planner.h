@@ -89,8 +89,8 @@ typedef struct tg__instr {
     } fn;
     uint16_t out, a, b, c;
 } tg__instr;
-#define TG__NO_REG 0xffff
-#define TG__SOURCE_MARK 0xfffe /* in c: a source */
+#define TG__NO_REG 0x7fff
+#define TG__SOURCE_MARK 0x7ffe /* in c: a source */
 
 typedef struct tg__tail {
     const tg__fold_fns *fold;
@@ -200,6 +200,7 @@ typedef enum tg__lnode_kind {
 
 /* A live node in the making of a plan. Packed copies of views are further ones after the live nodes. */
 typedef struct tg__lnode {
+    const tg__node *node;
     int64_t numel;
     uint32_t same; /* the first node equal to this one: itself in most cases */
     uint32_t src;  /* the node whose memory holds the value: itself unless a view */
@@ -209,14 +210,20 @@ typedef struct tg__lnode {
     uint32_t pack; /* its packed copy */
     uint32_t storage;
     uint32_t shape;
-    uint32_t seen_in;             /* the block that read it last */
-    uint32_t streamed_in, stream; /* the same when steps are made, and there its stream */
+    uint32_t seen_in;                /* the block that read it last */
+    uint32_t streamed_in, stream;    /* the same when steps are made, and there its stream */
+    uint32_t last_reader;            /* in the block that makes it; TG__NONE: read after all its micro-ops */
+    uint32_t in[TG__INLINE_INPUTS];  /* the nodes equal to its inputs, unless it has more */
+    uint8_t n_in, held;              /* held: bit i: input i is read where the same block made it */
     uint16_t reg;
-    uint16_t last_use; /* micro-op of its block */
     uint8_t kind, dtype;
     bool stored, keep;
     bool constant; /* one element of memory, read with strides of 0 */
 } tg__lnode;
+
+typedef struct tg__seen { /* a node that others may be equal to; x TG__NONE: a free place */
+    uint32_t hash, x;
+} tg__seen;
 
 typedef struct tg__view {
     int64_t offset, strides[TG_MAX_RANK]; /* elements of src */
@@ -246,7 +253,8 @@ typedef struct tg__planner {
     uint32_t n_groups, groups_cap;
     uint32_t n_order; /* groups that are left: merged ones are not */
     uint32_t *order, order_cap; /* schedule: position -> group */
-    uint32_t *table, table_cap; /* equal nodes: open hash */
+    tg__seen *table; /* equal nodes: open hash */
+    uint32_t table_cap;
     uint32_t *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
     tg__effect_plan *effects;
     uint32_t effects_cap;
@@ -258,7 +266,6 @@ typedef struct tg__planner {
     uint32_t bins[TG__BINS]; /* free places of small sizes: storages, linked by death_next */
     tg__hole *holes;
     uint32_t n_holes, holes_cap;
-    uint32_t *slots, slots_cap;
     /* running */
     char **base;
     uint32_t base_cap;
