@@ -190,7 +190,10 @@ typedef struct operands {
 static bool later(uint32_t a, uint32_t b) { return a != TG__NONE && (b == TG__NONE || a > b); }
 
 static inline void look_up(const tg__planner *p, const tg__lnode *n, operands *o) {
-    *o = (operands){.n = n->n_in, .numel = n->numel, .newest = TG__NONE};
+    o->n = n->n_in;
+    o->numel = n->numel;
+    o->newest = TG__NONE;
+    o->several = false;
     for (uint32_t i = 0; i < o->n; i++) {
         tg__lnode *src = &p->nodes[p->nodes[n->in[i]].src];
         uint32_t home = home_of(p, n->in[i], n->numel);
@@ -202,7 +205,7 @@ static inline void look_up(const tg__planner *p, const tg__lnode *n, operands *o
 }
 
 /* Whether all that the node needs exists before block g or in it. */
-static bool fits(const tg__planner *p, const operands *o, uint32_t g) {
+static inline bool fits(const tg__planner *p, const operands *o, uint32_t g) {
     const tg__group *b = &p->groups[g];
     if (b->kind != TG__G_BLOCK || b->numel != o->numel || b->n_nodes >= MAX_MICRO_OPS) return false;
     uint32_t more = 0;
@@ -357,22 +360,22 @@ static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
 
 /* ------------------------------------------------------------------ the sweep */
 
-static void start_node(const tg__planner *p, uint32_t x) {
-    const tg__node *node = &p->t->nodes[p->live.ids[x]];
-    p->nodes[x] = (tg__lnode){.node = node,
-                              .numel = tg__shape_at(p->t, node->shape)->numel,
-                              .same = x,
-                              .src = x,
-                              .view = TG__NONE,
-                              .group = TG__NONE,
-                              .pack = TG__NONE,
-                              .storage = TG__NONE,
-                              .shape = node->shape,
-                              .seen_in = TG__NONE,
-                              .streamed_in = TG__NONE,
-                              .kind = TG__L_LEAF,
-                              .dtype = node->dtype,
-                              .constant = node->op == &tg__leaf_const};
+static inline void start_node(const tg__planner *p, uint32_t x) {
+    static const tg__lnode blank = {.view = TG__NONE,
+                                    .group = TG__NONE,
+                                    .pack = TG__NONE,
+                                    .storage = TG__NONE,
+                                    .seen_in = TG__NONE,
+                                    .streamed_in = TG__NONE,
+                                    .kind = TG__L_LEAF};
+    tg__lnode *n = &p->nodes[x];
+    *n = blank;
+    n->node = &p->t->nodes[p->live.ids[x]];
+    n->shape = n->node->shape;
+    n->numel = tg__shape_at(p->t, n->shape)->numel;
+    n->same = n->src = x;
+    n->dtype = n->node->dtype;
+    n->constant = n->node->op == &tg__leaf_const;
 }
 
 /* All of them before the sweep: held leaves may come after their readers. */

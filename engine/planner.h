@@ -202,19 +202,19 @@ typedef enum tg__lnode_kind {
 typedef struct tg__lnode {
     const tg__node *node;
     int64_t numel;
-    uint32_t same; /* the first node equal to this one: itself in most cases */
-    uint32_t src;  /* the node whose memory holds the value: itself unless a view */
-    uint32_t view; /* index into views; TG__NONE: the packed memory of src as it lies */
-    uint32_t group;
-    uint32_t next; /* in its block */
-    uint32_t pack; /* its packed copy */
-    uint32_t storage;
     uint32_t shape;
-    uint32_t seen_in;                /* the block that read it last */
-    uint32_t streamed_in, stream;    /* the same when steps are made, and there its stream */
-    uint32_t last_reader;            /* in the block that makes it; TG__NONE: read after all its micro-ops */
-    uint32_t in[TG__INLINE_INPUTS];  /* the nodes equal to its inputs, unless it has more */
-    uint8_t n_in, held;              /* held: bit i: input i is read where the same block made it */
+    uint32_t same;                  /* the first node equal to this one: itself in most cases */
+    uint32_t src;                   /* the node whose memory holds the value: itself unless a view */
+    uint32_t view;                  /* index into views; TG__NONE: the packed memory of src as it lies */
+    uint32_t group;
+    uint32_t pack;                  /* its packed copy */
+    uint32_t storage;
+    uint32_t seen_in;               /* the block that read it last */
+    uint32_t streamed_in, stream;   /* the same when steps are made, and there its stream */
+    uint32_t next;                  /* in its block */
+    uint32_t last_reader;           /* in the block that makes it; TG__NONE: read after all its micro-ops */
+    uint32_t in[TG__INLINE_INPUTS]; /* the nodes equal to its inputs, unless it has more */
+    uint8_t n_in, held;             /* held: bit i: input i is read where the same block made it */
     uint16_t reg;
     uint8_t kind, dtype;
     bool stored, keep;
