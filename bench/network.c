@@ -19,8 +19,9 @@ static void conv_step(void *ctx) {
                        tg_borrow(c->t, tg_f32(c->b, c->bs))};
     tg_tensor y = tg_add(tg_conv2d(in[0], in[1], c->config), in[2]), out[3] = {y};
     if (c->backward) tg_vjp(y, tg_borrow(c->t, tg_f32(c->g, c->gs)), in, 3, out);
-    tg_run(c->t, out, c->backward ? 3 : 1);
-    tg_tape_reset(c->t);
+    int n = c->backward ? 3 : 1;
+    tg_run(c->t, out, n);
+    bench_end(c->t, out, n);
 }
 
 static void time_conv(const char *name, tg_shape xs, int64_t channels, int64_t kernel, int64_t groups, bool backward) {
@@ -66,12 +67,13 @@ static void norm_step(void *ctx) {
     tg_tensor out[4] = {tg_layer_norm(in[0], in[1], in[2], 1e-5)};
     tg_vjp(out[0], tg_borrow(c->t, tg_f32(c->g, matrix)), in, 3, out + 1);
     tg_run(c->t, out, 4);
-    tg_tape_reset(c->t);
+    bench_end(c->t, out, 4);
 }
 
 static void layer_norm(const char *name) {
-    norm_case c = {bench_tape(), bench_floats(ROWS * COLUMNS), bench_floats(COLUMNS), bench_floats(COLUMNS),
-                   bench_floats(ROWS * COLUMNS)};
+    norm_case c = {.t = bench_tape()};
+    c.x = bench_floats(ROWS * COLUMNS), c.w = bench_floats(COLUMNS), c.b = bench_floats(COLUMNS);
+    c.g = bench_floats(ROWS * COLUMNS);
     bench_time(name, norm_step, &c, 1, "us");
     bench_check(c.t);
     tg_tape_free(c.t);

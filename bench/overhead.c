@@ -4,7 +4,6 @@
 #include "engine/planner.h"
 
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ADDS 1000
@@ -34,7 +33,7 @@ static void forward(void *ctx) {
     chain *c = ctx;
     tg_tensor y = record_chain(c->t, tg_input(c->t, tg_f32(&one, TG_SHAPE(1))), 0);
     tg_run(c->t, &y, 1);
-    tg_tape_reset(c->t);
+    bench_end(c->t, &y, 1);
 }
 
 static void forward_backward(chain *c, uint32_t variant) {
@@ -42,7 +41,7 @@ static void forward_backward(chain *c, uint32_t variant) {
     tg_tensor outs[2] = {record_chain(c->t, x, variant)};
     tg_grad(outs[0], &x, 1, &outs[1]);
     tg_run(c->t, outs, 2);
-    tg_tape_reset(c->t);
+    bench_end(c->t, outs, 2);
 }
 
 static void cached(void *ctx) { forward_backward(ctx, 0); }
@@ -112,7 +111,10 @@ static void tree_step(void *ctx) {
     record_tree(w, outs);
     if (w->run) tg_run(w->t, outs, w->grad ? 3 : 1);
     w->nodes = tg_stats(w->t).nodes;
-    tg_tape_reset(w->t);
+    if (w->run)
+        bench_end(w->t, outs, w->grad ? 3 : 1);
+    else
+        tg_tape_reset(w->t);
 }
 
 static tree tree_new(bool grad, bool run) {
@@ -167,7 +169,7 @@ static void node_plan(const char *name) {
 
 /* ------------------------------------------------------------------ start of a program */
 
-static void first_gradient(void) {
+void bench_first_gradient(void) {
     tg_tape *t = tg_tape_new();
     tg_tensor x = tg_input(t, tg_f32(&one, TG_SHAPE(1))), g;
     tg_grad(tg_sum(tg_scale(x, 2), TG_ALL_AXES, false), &x, 1, &g);
@@ -175,23 +177,11 @@ static void first_gradient(void) {
 }
 
 static void start_child(void *ctx) {
-    const char *self = ctx;
-    pid_t pid = fork();
-    if (pid == 0) {
-        execl(self, self, "--first-gradient", (char *)NULL);
-        _exit(1);
-    }
-    int status = 1;
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) exit(1);
+    (void)ctx;
+    bench_child((char *[]){"bench", "--first-gradient", NULL});
 }
 
-static void startup(const char *name) {
-    static char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n > 0) bench_time(name, start_child, self, 1, "ms");
-}
-
-void bench_child(void) { first_gradient(); }
+static void startup(const char *name) { bench_time(name, start_child, NULL, 1, "ms"); }
 
 const bench_case bench_overhead[] = {
     {"op_add_record", op_add_record},
