@@ -75,7 +75,7 @@ BENCHES   := $(filter-out bench/proto_%,$(wildcard bench/*.c))
 
 # ---------------------------------------------------------------- targets
 
-.PHONY: all demo test gradcheck bench proto docs install uninstall clean asan tsan check lint deps needs help
+.PHONY: all demo test gradcheck bench bench-check bench-compare proto docs install uninstall clean asan tsan check lint deps needs help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -97,6 +97,16 @@ gradcheck: $(B)/tg-gradcheck ## every op: layouts, errors of first and second or
 
 bench: $(B)/bench ## speed, one JSON line per case: CASES=regex THREADS=n
 	@$(B)/bench $(if $(CASES),--cases '$(CASES)') $(if $(THREADS),--threads $(THREADS))
+
+bench-check: $(B)/bench ## the same cases untimed: the same bits on 1, 2 and 3 threads
+	$(B)/bench --check $(if $(CASES),--cases '$(CASES)')
+
+VENV ?= $(B)/venv
+bench-compare: $(B)/bench ## beside PyTorch, which is installed into VENV=dir: CASES=regex THREADS=1,2 QUIET=command
+	@tools/deps compare
+	bench/compare.py --bench $(B)/bench --venv '$(VENV)' --results $(B)/compare.jsonl --report docs/performance.md \
+	    --plot docs/performance.svg $(if $(CASES),--cases '$(CASES)') $(if $(THREADS),--threads $(THREADS)) \
+	    $(if $(QUIET),--prefix '$(QUIET)')
 
 proto: $(PROTO) ## the measurements behind the design (docs/design.md)
 	@set -e; for p in $(PROTO); do $$p; done
@@ -143,13 +153,13 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-	    while IFS='|' read -r target text; do printf '  make %-10s %s\n' $$target "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	    while IFS='|' read -r target text; do printf '  make %-13s %s\n' $$target "$$text"; done
 
 # ---------------------------------------------------------------- rules
 
 # What is missing is installed where the user asked for a whole job, and only named where not.
-JOBS := $(filter demo test gradcheck bench proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
+JOBS := $(filter demo test gradcheck bench bench-check bench-compare proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
 needs:
 	@tools/deps $(if $(JOBS),,--check) build $(filter demo test tsan,$(JOBS))
 

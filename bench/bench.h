@@ -42,7 +42,7 @@ float *bench_floats(size_t n); /* uniform in [-1.7, 1.7) */
 int32_t *bench_integers(int32_t bound, size_t n);
 void bench_fill(tg_model *m);
 uint32_t bench_hash(uint32_t index, uint32_t seed); /* 24 bits */
-float bench_random(void); /* [0, 1): a sequence */
+float bench_random(void);                           /* [0, 1): a sequence */
 
 /* ------------------------------------------------------------------ bounds (limits.c, cost.c) */
 

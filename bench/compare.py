@@ -125,7 +125,9 @@ def measure(options):
         command = [*shlex.split(options.prefix), sys.executable, os.path.abspath(__file__), "--pieces", ",".join(left[:20]),
                    "--rounds", str(options.rounds), "--budget", str(options.budget), "--venv", options.venv, "--bench",
                    options.bench]
-        lines = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+        lines = subprocess.run(command, text=True, stdout=subprocess.PIPE).stdout
+        if not lines:
+            sys.exit("compare.py: no result of " + left[0])
         with open(options.results, "a") as file:
             file.write(lines)
         left = left[lines.count("\n"):]

@@ -1,9 +1,11 @@
-/* The limits of the machine, measured when first needed: multiply-adds on registers, and streams through each level of memory. */
+/* The limits of the machine, measured when first needed: multiply-adds on registers, streams through each level of memory. */
+#define _DEFAULT_SOURCE
 #include "bench.h"
 
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define TARGET(x) __attribute__((target(x)))
@@ -17,17 +19,17 @@
 #define ROUNDS 20000
 
 /* A loop for each width of vectors. Its results go somewhere, so that it is not removed. */
-#define MULTIPLY_ADD(name, target, bytes, LANES, MADD)                                                        \
-    typedef float name##_lanes __attribute__((vector_size(bytes)));                                           \
-    TARGET(target) static void name(float *sink) {                                                            \
-        name##_lanes acc[CHAINS], x, y;                                                                       \
-        for (int l = 0; l < LANES; l++) x[l] = 1, y[l] = 1e-9f;                                               \
-        for (int i = 0; i < CHAINS; i++) acc[i] = x * (float)i;                                               \
-        for (int k = 0; k < ROUNDS; k++)                                                                      \
-            for (int i = 0; i < CHAINS; i++)                                                                  \
-                for (int l = 0; l < LANES; l++) acc[i][l] = MADD(acc[i][l], x[l], y[l]);                      \
-        for (int i = 1; i < CHAINS; i++) acc[0] += acc[i];                                                    \
-        memcpy(sink, &acc[0], sizeof *sink);                                                                  \
+#define MULTIPLY_ADD(name, target, bytes, LANES, MADD)                                   \
+    typedef float name##_lanes __attribute__((vector_size(bytes)));                      \
+    TARGET(target) static void name(float *sink) {                                       \
+        name##_lanes acc[CHAINS], x, y;                                                  \
+        for (int l = 0; l < LANES; l++) x[l] = 1, y[l] = 1e-9f;                          \
+        for (int i = 0; i < CHAINS; i++) acc[i] = x * (float)i;                          \
+        for (int k = 0; k < ROUNDS; k++)                                                 \
+            for (int i = 0; i < CHAINS; i++)                                             \
+                for (int l = 0; l < LANES; l++) acc[i][l] = MADD(acc[i][l], x[l], y[l]); \
+        for (int i = 1; i < CHAINS; i++) acc[0] += acc[i];                               \
+        memcpy(sink, &acc[0], sizeof *sink);                                             \
     }
 #define APART(a, x, y) ((a) * (x) + (y))
 MULTIPLY_ADD(madd_baseline, "sse2", 16, 4, APART)
@@ -118,13 +120,19 @@ static double bytes_per_second(double bytes) {
 
 /* ------------------------------------------------------------------ bounds */
 
-/* Sizes that fit into each level of usual machines: of a thread, then of all. A case is held against the smallest that holds
- * its bytes. */
+/* What fits into each level of memory, all threads together. A case is held against the smallest that holds its bytes. */
 enum { LEVELS = 4 };
 static const char *const level_names[LEVELS] = {"limit_stream_l1", "limit_stream_l2", "limit_stream_l3", "limit_stream_memory"};
+
+static double cache(int name, double otherwise) {
+    long bytes = sysconf(name);
+    return 0.75 * (bytes > 0 ? (double)bytes : otherwise);
+}
+
 static double level_size(int level) {
-    const double sizes[LEVELS] = {24e3 * bench_threads, 512e3 * bench_threads, 8e6, 96e6};
-    return sizes[level];
+    if (level == 0) return cache(_SC_LEVEL1_DCACHE_SIZE, 32e3) * bench_threads;
+    if (level == 1) return cache(_SC_LEVEL2_CACHE_SIZE, 1e6) * bench_threads;
+    return cache(_SC_LEVEL3_CACHE_SIZE, 16e6) * (level == 2 ? 1 : 4);
 }
 
 static double limit_flops, limit_bytes[LEVELS];

@@ -532,18 +532,18 @@ def value_of(outputs):
 
 
 def one_round(step, per, budget):
-    """The median of the seconds of one step."""
-    start = time.perf_counter()
+    """The median of the seconds of one step. A first one that is slow enough counts."""
+    begin = time.perf_counter()
     step()
-    once = max(time.perf_counter() - start, 1e-7)
-    inner, values = max(1, int(0.02 / once)), []
-    start = time.perf_counter()
-    while not values or time.perf_counter() - start < budget:
-        begin = time.perf_counter()
+    once = max(time.perf_counter() - begin, 1e-7)
+    inner = max(1, int(0.02 / once))
+    values = [once] if inner == 1 else []
+    while not values or time.perf_counter() - begin < budget:
+        start = time.perf_counter()
         for _ in range(inner):
             step()
-        values.append((time.perf_counter() - begin) / inner / per)
-    return sorted(values)[len(values) // 2]
+        values.append((time.perf_counter() - start) / inner)
+    return sorted(values)[len(values) // 2] / per
 
 
 def serve(name, threads, budget):
