@@ -5,9 +5,9 @@
                [--bench PROGRAM] [--results FILE] [--report FILE] [--plot FILE] [--report-only]
 
 Each case on each number of threads is a piece: both programs make their work and warm up, then they take turns, a round each,
-and the median of each one's rounds counts. Pieces run under --prefix (a command that keeps the machine quiet), and their results
-are kept in --results, so that a part can be measured anew. The table goes to standard output, into the report between its two
-marks, and as a picture through gnuplot.
+and the median of each one's rounds counts. Pieces run under --prefix (a command that keeps the machine quiet), and their
+results are kept in --results, so that a part can be measured anew. The table goes to standard output, into the report between
+its two marks, and as a picture through gnuplot.
 """
 import argparse
 import json
@@ -31,11 +31,17 @@ TOLERANCE = 1e-3  # of the values of both: sums in another order, and three step
 # ---------------------------------------------------------------- the virtual environment
 
 
+def has_torch(python):
+    probe = [python, "-c", "import torch, numpy"]
+    return os.path.exists(python) and subprocess.run(probe, stderr=subprocess.DEVNULL).returncode == 0
+
+
 def python_of(venv):
-    """The interpreter of the virtual environment, which is made if there is none."""
+    """The interpreter of the virtual environment, which is made if there is none. Where packages come from is pip's own matter:
+    its PIP_INDEX_URL may name an index of builds for CPUs alone, which are smaller."""
     python = os.path.join(venv, "bin", "python")
-    if subprocess.run([python, "-c", "import torch, numpy"], stderr=subprocess.DEVNULL).returncode if os.path.exists(python) else 1:
-        print("compare.py: making a virtual environment with PyTorch in " + venv, file=sys.stderr)
+    if not has_torch(python):
+        print("compare.py: installing PyTorch into " + venv, file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
     return python
@@ -74,9 +80,9 @@ class Program:
 
 
 def commands(options, case, threads):
-    torch = [options.python, os.path.join(HERE, "torch_cases.py"), case, "--threads", str(threads), "--budget", str(options.budget)]
-    ours = [options.bench, "--cases", "^" + re.escape(case) + "$", "--threads", str(threads)]
-    return torch, ours
+    both = ["--threads", str(threads), "--budget", str(options.budget)]
+    return ([options.python, os.path.join(HERE, "torch_cases.py"), case, *both],
+            [options.bench, "--cases", "^" + re.escape(case) + "$", *both])
 
 
 def peak(options, case, threads):
@@ -98,7 +104,7 @@ def piece(options, case, threads):
     torch, ours = commands(options, case, threads)
     start = time.monotonic()
     theirs = Program(torch, environment_of(threads))
-    mine = Program([*ours, "--serve", "--budget", str(options.budget)], {})
+    mine = Program([*ours, "--serve"], {})
     for i in range(options.rounds):
         for side in (mine, theirs) if i % 2 else (theirs, mine):
             side.round()
@@ -115,12 +121,13 @@ def names_of_both(options):
     """The cases that both programs have, in PyTorch's order."""
     lists = [subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.split() for command in
              ([options.python, os.path.join(HERE, "torch_cases.py"), "--list"], [options.bench, "--list"])]
-    return [name for name in lists[0] if name in lists[1] and re.search(options.cases, name)]
+    return [name for name in lists[0] if name in lists[1]]
 
 
-def measure(options):
+def measure(options, names):
     """Measures what was asked for, some pieces in a child under the prefix at a time, and adds to the results."""
-    left = ["%s:%s" % (name, threads) for name in names_of_both(options) for threads in options.threads.split(",")]
+    chosen = [name for name in names if re.search(options.cases, name)]
+    left = ["%s:%s" % (name, threads) for name in chosen for threads in options.threads.split(",")]
     while left:
         command = [*shlex.split(options.prefix), sys.executable, os.path.abspath(__file__), "--pieces", ",".join(left[:20]),
                    "--rounds", str(options.rounds), "--budget", str(options.budget), "--venv", options.venv, "--bench",
@@ -144,14 +151,15 @@ def measure_some(options):
             break
 
 
-def results_of(path):
-    """The newest result of each piece, in the order in which pieces came first."""
+def results_of(path, names):
+    """The newest result of each piece, in the order of the names."""
     found = {}
     with open(path) as file:
         for line in file:
             result = json.loads(line)
             found[result["case"], result["threads"]] = result
-    return list(found.values())
+    known = [r for r in found.values() if r["case"] in names]
+    return sorted(known, key=lambda r: (names.index(r["case"]), r["threads"]))
 
 
 # ---------------------------------------------------------------- table, picture, report
@@ -168,19 +176,24 @@ def shown(seconds):
     return three_digits(seconds / 1e-9) + " ns"
 
 
+def ratio(r):
+    """How many times as fast as PyTorch, or as small."""
+    return r["torch_mib"] / r["mib"] if "mib" in r else r["torch_seconds"] / r["seconds"]
+
+
 def row(r):
+    head, times = [r["case"], str(r["threads"])], "%.2f" % ratio(r)
     if "mib" in r:
-        return [r["case"], r["threads"], "%.0f MiB" % r["mib"], "%.0f MiB" % r["torch_mib"],
-                "%.2f" % (r["torch_mib"] / r["mib"]), "", ""]
-    return [r["case"], r["threads"], shown(r["seconds"]), shown(r["torch_seconds"]), "%.2f" % (r["torch_seconds"] / r["seconds"]),
-            shown(r["bound"]), "%.0f %%" % (100 * r["bound"] / r["seconds"])]
+        return [*head, "%.0f MiB" % r["mib"], "%.0f MiB" % r["torch_mib"], times, "", ""]
+    return [*head, shown(r["seconds"]), shown(r["torch_seconds"]), times, shown(r["bound"]),
+            "%.0f %%" % (100 * r["bound"] / r["seconds"])]
 
 
 HEADS = ["case", "threads", "tapegrad", "PyTorch", "PyTorch / tapegrad", "bound", "bound / tapegrad"]
 
 
 def table(results):
-    rows = [HEADS, *([str(x) for x in row(r)] for r in results)]
+    rows = [HEADS, *map(row, results)]
     widths = [max(len(r[i]) for r in rows) for i in range(len(HEADS))]
     lines = ["| " + " | ".join(x.ljust(w) for x, w in zip(r, widths)) + " |" for r in rows]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
@@ -210,15 +223,15 @@ def write_report(path, results):
 
 
 PLOT = """
-set terminal svg size 900,{height} font 'sans-serif,11' background 'white'
+set terminal svg noenhanced size 900,{height} font 'sans-serif,11' background 'white'
 set output '{path}'
 set logscale x 2
 set grid x lt 1 lc rgb '#dddddd'
-set key top right
-set xlabel 'times as fast as PyTorch (1: equal); with two threads where both were measured'
+set key outside top center horizontal
+set xlabel 'times as fast as PyTorch, or as small'
 set yrange [-1:{n}]
 set xrange [0.25:*]
-set lmargin 38
+set lmargin 34
 set bmargin 4
 set ytics ({ticks}) font ',10' nomirror
 set arrow from 1, -1 to 1, {n} nohead lc rgb '#444444'
@@ -233,12 +246,11 @@ def plot(path, results):
     colours = ["#1f77b4", "#d95f02", "#2ca02c", "#9467bd"]
     data, plots = [], []
     for k, n in enumerate(threads):
-        points = ["%g %d" % (r.get("torch_seconds", r.get("torch_mib")) / r.get("seconds", r.get("mib")), cases.index(r["case"]))
-                  for r in results if r["threads"] == n]
+        points = ["%g %d" % (ratio(r), cases.index(r["case"])) for r in results if r["threads"] == n]
         data.append("\n".join(points) + "\ne\n")
         plots.append("'-' using 1:2 with points pt 7 ps 0.6 lc rgb '%s' title '%d thread%s'" % (
             colours[k % 4], n, "" if n == 1 else "s"))
-    ticks = ", ".join("'%s' %d" % (case.replace("_", "\\\\_"), i) for i, case in enumerate(cases))
+    ticks = ", ".join("'%s' %d" % (case, i) for i, case in enumerate(cases))
     script = PLOT.format(path=path, n=len(cases), height=80 + 14 * len(cases), ticks=ticks, plots=", ".join(plots))
     subprocess.run(["gnuplot"], input=script + "".join(data), text=True, check=True)
 
@@ -265,9 +277,10 @@ def main():
     options.python = python_of(options.venv)
     if options.pieces:
         return measure_some(options)
+    names = names_of_both(options)
     if not options.report_only:
-        measure(options)
-    results = results_of(options.results)
+        measure(options, names)
+    results = results_of(options.results, names)
     print(table(results))
     if options.report:
         write_report(options.report, results)
