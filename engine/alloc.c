@@ -11,12 +11,15 @@
 
 static _Atomic uint64_t calls, fail_at, live;
 static _Atomic bool fail_forever;
+static _Atomic size_t most = SIZE_MAX;
 
 uint64_t tg__alloc_fail_at(uint64_t n, bool forever) {
     fail_at = n;
     fail_forever = forever;
     return atomic_exchange(&calls, 0);
 }
+
+void tg__alloc_most(size_t size) { most = size ? size : SIZE_MAX; }
 
 uint64_t tg__alloc_live(void) { return live; }
 
@@ -42,7 +45,7 @@ static void *large_block(size_t size) {
 }
 
 void *tg__alloc(size_t size) {
-    if (must_fail() || size > PTRDIFF_MAX - HUGE_PAGE) return NULL;
+    if (must_fail() || size > PTRDIFF_MAX - HUGE_PAGE || size > most) return NULL;
     void *p = size >= LARGE ? large_block(size) : aligned_alloc(64, (size + 64) & ~(size_t)63);
     if (p) atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
     return p;

@@ -20,6 +20,7 @@ bool tg__grow(void *p, uint32_t *cap, uint64_t need, size_t size);
 /* Fault injection for tests: the n-th call from now fails (n >= 1; 0: never), and if `forever` every later one too.
  * Returns how many calls there were since it was last set. Counts over all threads. */
 uint64_t tg__alloc_fail_at(uint64_t n, bool forever);
+void tg__alloc_most(size_t size); /* for tests: larger blocks fail; 0: none does */
 void tg__alloc_for_ever(void);   /* the newest block is never given back: it does not count as alive */
 uint64_t tg__alloc_live(void); /* blocks alive now */
 

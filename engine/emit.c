@@ -116,7 +116,7 @@ static size_t scratch_of(tg__planner *p, const tg_op *op, const void *attr, cons
         p->args[i] = (tg_operand){NULL, &s->shape, r->strides == TG__NONE ? s->strides : p->draft.strides + r->strides,
                                   s->numel, r->dtype};
     }
-    return op->scratch(p->args, (int)k->n_in, p->args + k->n_in, attr, tg__threads(p->t));
+    return tg__kernel_scratch(p->t, op, attr, p->args, (int)k->n_in, p->args + k->n_in, (int)k->n_out);
 }
 
 static bool emit_kernel(tg__planner *p, uint32_t x, uint32_t step) {

@@ -69,6 +69,13 @@ static tg_operand operand(const tg_tape *t, uint32_t id, const void *data) {
     return (tg_operand){(void *)(uintptr_t)data, &s->shape, s->strides, s->numel, t->nodes[id].dtype};
 }
 
+size_t tg__kernel_scratch(const tg_tape *t, const tg_op *op, const void *attr, const tg_operand *in, int n_in,
+                          const tg_operand *out, int n_out) {
+    int64_t most = 0;
+    for (int k = 0; k < n_out; k++) most = out[k].numel > most ? out[k].numel : most;
+    return most && op->scratch ? op->scratch(in, n_in, out, attr, tg__threads(t)) : 0;
+}
+
 tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out,
                           void *scratch) {
     const tg__node *n = &t->nodes[id];
@@ -99,7 +106,7 @@ static tg_status run_kernel(tg_tape *t, uint32_t id, void *out) {
         ok = data != NULL;
         outs[k] = operand(t, sibling, data);
     }
-    size_t scratch_size = ok && n->op->scratch ? n->op->scratch(ins, (int)count, outs, n->attr, tg__threads(t)) : 0;
+    size_t scratch_size = ok ? tg__kernel_scratch(t, n->op, n->attr, ins, (int)count, outs, n_out) : 0;
     void *scratch = scratch_size ? tg__alloc(scratch_size) : NULL;
     ok = ok && (!scratch_size || scratch);
     tg_status s = ok ? tg__call_kernel(t, id, ins, (int)count, outs, n_out, scratch) : no_memory(t, id);

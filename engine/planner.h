@@ -42,6 +42,9 @@ tg_status tg__check_borrowed(tg_tape *t, const tg__live *live);
 static inline int tg__threads(const tg_tape *t) { return tg__parallel_width(t->threads, INFINITY); }
 
 /* Calls a kernel; its failure becomes the error of node id. */
+/* Bytes; 0 where every output is empty: nothing is computed then, and inputs may have sizes that no product can hold. */
+size_t tg__kernel_scratch(const tg_tape *t, const tg_op *op, const void *attr, const tg_operand *in, int n_in,
+                          const tg_operand *out, int n_out);
 tg_status tg__call_kernel(tg_tape *t, uint32_t id, const tg_operand *in, int n_in, const tg_operand *out, int n_out,
                           void *scratch);
 

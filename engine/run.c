@@ -20,7 +20,7 @@ typedef struct block_run {
     _Atomic int workers;    /* each takes a part of the scratch memory */
 } block_run;
 
-static int64_t leaves_of(int64_t segment) { return (segment + TG__FOLD_LEAF - 1) / TG__FOLD_LEAF; }
+static int64_t leaves_of(int64_t segment) { return tg__pieces(segment, TG__FOLD_LEAF); }
 
 /* Elements [begin, begin + n) of whole segments, each folded to its end. */
 static void fold_segments(const tg__tail *tail, const char *x, char *out, int64_t segment, int64_t n) {
@@ -214,6 +214,7 @@ static const tg__node *node_of(const run *r, uint32_t local) { return &r->t->nod
 static void run_pack(const run *r, const tg__step *s) {
     const tg__kernel_call *k = &r->plan->kernels[s->index];
     bind_operands(r, k);
+    if (!r->p->args[0].numel) return;
     int64_t still[TG_MAX_RANK] = {0};
     const tg__storage *from = &r->plan->storages[r->plan->operands[k->operands].storage];
     if (from->cls == TG__ST_LEAF && node_of(r, from->ref)->op == &tg__leaf_const && !node_of(r, from->ref)->data)

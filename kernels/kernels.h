@@ -10,6 +10,9 @@
 #include "tapegrad/op.h"
 
 #define TG__FOLD_LEAF 1024
+
+/* How many pieces of `size` cover n >= 0, which may be as large as a size can be where another size is 0. */
+static inline int64_t tg__pieces(int64_t n, int64_t size) { return n / size + (n % size != 0); }
 #define TG__LANES 32
 
 typedef enum tg__fold { TG__SUM, TG__PROD, TG__MAX, TG__MIN, TG__FOLD_COUNT } tg__fold; /* max and min carry NaN through */
@@ -139,6 +142,9 @@ void tg__normal_f64(size_t n, void *out, const void *data, uint64_t first);
 
 /* Threads worth using for `work` (see tg_parallel), at most `threads`. */
 int tg__parallel_width(int threads, double work);
+/* For tests: from how much work on a second thread is worth it, so that small problems run on many, too. 0: as measured.
+ * Returns what was set before. */
+double tg__parallel_grain(double work);
 
 /* Denormals: tg__denormals_flush sets flush-to-zero for the calling thread and returns the old mode for
  * tg__denormals_restore. */

@@ -11,6 +11,14 @@
  * of `work` (a byte touched, an operation) takes about a tenth of a nanosecond. */
 #define GRAIN 50000.0
 
+static _Atomic double grain = GRAIN;
+
+double tg__parallel_grain(double work) {
+    double before = grain;
+    grain = work > 0 ? work : GRAIN;
+    return before;
+}
+
 #ifdef _OPENMP
 /* One team per process: two threads of the program that open regions at once would oversubscribe the cores. */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -34,7 +42,7 @@ static int most_threads(int threads) {
 
 int tg__parallel_width(int threads, double work) {
     int most = most_threads(threads);
-    double useful = work / GRAIN;
+    double useful = work / atomic_load_explicit(&grain, memory_order_relaxed);
     return useful < 2 ? 1 : useful < most ? (int)useful : most;
 }
 

@@ -117,7 +117,7 @@ tg_tensor tg__diagonal(tg_tensor x) {
     tg_tensor rows = m > n ? tg_slice(x, -2, 0, n, 1) : x;
     s.rank--;
     s.dims[s.rank - 1] = (m < n ? m : n) * n;
-    int64_t step = m && n ? n + 1 : 1; /* of no rows n may be any size */
+    int64_t step = !m || !n ? 1 : n < INT64_MAX ? n + 1 : n; /* of no rows n may be any size */
     return tg_slice(tg_reshape(rows, s), -1, 0, TG_END, step);
 }
 

@@ -53,7 +53,7 @@ static tg_status rank_rule(tg_infer *f) {
 
 /* The positions of a kernel of `taps` elements along an axis of `size`; 0: it does not fit. */
 static int64_t positions_of(const conv_attr *attr, int axis, int64_t size, int64_t taps) {
-    if (taps < 1 || taps > INT32_MAX) return 0;
+    if (taps < 1 || taps > INT32_MAX || size > INT64_MAX / 2) return 0;
     int64_t room = size + 2 * attr->padding[axis] - attr->dilation[axis] * (taps - 1) - 1;
     return room < 0 ? 0 : room / attr->stride[axis] + 1;
 }
@@ -104,6 +104,7 @@ static tg_status conv_transpose_infer(tg_infer *f) {
     if (g->dims[1] != w->dims[0])
         return tg_infer_fail(f, TG_ESHAPE, "the weight is for %lld channels, not for %lld", (long long)w->dims[0],
                              (long long)g->dims[1]);
+    if (w->dims[1] > INT64_MAX / attr->groups) return tg_infer_fail(f, TG_ESHAPE, "the result would have too many channels");
     *x = (tg_shape){g->rank, {g->dims[0], w->dims[1] * attr->groups}};
     for (int i = 2; i < g->rank; i++) {
         x->dims[i] = attr->size[i - 2];

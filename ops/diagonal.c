@@ -68,7 +68,7 @@ static bool diagonal_view(tg_view_args *v) {
     int last = v->in_shape->rank - 1;
     int64_t offset = ((const offset_attr *)v->attr)->offset, down = v->in_strides[last - 1], right = v->in_strides[last];
     memcpy(v->out_strides, v->in_strides, (size_t)last * sizeof *v->in_strides);
-    v->out_strides[last - 1] = down + right;
+    v->out_strides[last - 1] = (int64_t)((uint64_t)down + (uint64_t)right); /* of no elements a stride may be any number */
     v->offset = v->out_shape->dims[last - 1] ? first_row(offset) * down + first_column(offset) * right : 0;
     return true;
 }

@@ -103,6 +103,7 @@ void tg__store(const tg_operand *y, int64_t matrix, int64_t rows, int64_t column
 /* Row and column numbers of the last two axes, as (m, 1) and (n). */
 static tg_tensor places(tg_tensor x, int axis) {
     tg_shape s = tg_shape_of(x);
+    if (s.rank < 2) return x; /* only the result of an error is so here */
     tg_tensor n = tg_arange(tg_tape_of(x), s.dims[s.rank + axis], TG_I32);
     return axis == -2 ? tg_unsqueeze(n, TG_AXES(1)) : n;
 }

@@ -121,8 +121,8 @@ static fold_plan plan_fold(const tg_shape *s, const tg_axes *axes) {
         }
         *(stage == 0 ? &p.outer : stage == 1 ? &p.n : &p.inner) *= s->dims[i];
     }
-    p.leaves = p.n <= TG__FOLD_LEAF ? 1 : (p.n + TG__FOLD_LEAF - 1) / TG__FOLD_LEAF;
-    p.strips = (p.inner + STRIP - 1) / STRIP;
+    p.leaves = p.n <= TG__FOLD_LEAF ? 1 : tg__pieces(p.n, TG__FOLD_LEAF);
+    p.strips = tg__pieces(p.inner, STRIP);
     return p;
 }
 
@@ -349,6 +349,7 @@ static tg_status prod_ref(tg_kernel_args *k) { return fold_ref(k, 1, times); }
 static tg_tensor product_of_rows(tg_tensor y) {
     int last = tg_shape_of(y).rank - 1;
     tg_tensor odd = {0};
+    if (last < 0) return y; /* the result of an error */
     for (int64_t n = tg_shape_of(y).dims[last]; n > 1; n /= 2) {
         tg_tensor rest = tg_slice(y, last, n - 1, n, 1);
         if (n % 2) odd = odd.owner ? tg_mul(odd, rest) : rest;
@@ -568,7 +569,7 @@ static tg_status arg_kernel(tg_kernel_args *k, void (*piece)(int64_t begin, int6
     int axis = tg_infer_axis(((const arg_attr *)k->attr)->axis, x->shape->rank);
     arg_run r = {x->data, k->out[0].data, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), 0, x->dtype};
     if (!k->out[0].numel) return TG_OK;
-    r.strips = (r.inner + STRIP - 1) / STRIP;
+    r.strips = tg__pieces(r.inner, STRIP);
     int64_t strips = tg__extent(x->shape, 0, axis) * r.strips;
     tg_parallel(k->threads, strips, (double)x->numel * (double)tg_dtype_size(x->dtype) * 2, piece, &r);
     return TG_OK;

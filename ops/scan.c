@@ -110,7 +110,7 @@ static tg_status run_scan(tg_kernel_args *k, double work, void (*piece)(int64_t 
     if (!x->numel) return TG_OK;
     scan_run r = {x->data, k->out[0].data, x->dtype, x->shape->dims[axis], tg__extent(x->shape, axis + 1, x->shape->rank), 0,
                   attr->reverse != 0};
-    r.strips = (r.inner + STRIP - 1) / STRIP;
+    r.strips = tg__pieces(r.inner, STRIP);
     tg_parallel(k->threads, tg__extent(x->shape, 0, axis) * r.strips, (double)x->numel * work, piece, &r);
     return TG_OK;
 }
@@ -134,7 +134,7 @@ static tg_status scan_ref(tg_kernel_args *k, double start, double (*next)(double
 /* What a scan means, by doubling (Hillis, Steele 1986, "Data parallel algorithms"): after step s each element has joined the
  * 2^s elements up to it. Differentiated, it divides by nothing and cancels nothing. */
 static tg_tensor doubling(tg_tensor x, int64_t axis, tg_tensor (*join)(tg_tensor a, tg_tensor b)) {
-    int64_t n = tg_shape_of(x).dims[axis];
+    int64_t n = tg_numel(x) ? tg_shape_of(x).dims[axis] : 0;
     for (int64_t step = 1; step < n; step *= 2) {
         tg_tensor joined = join(tg_slice(x, axis, 0, n - step, 1), tg_slice(x, axis, step, n, 1));
         x = tg_concat((tg_tensor[]){tg_slice(x, axis, 0, step, 1), joined}, 2, axis);

@@ -9,10 +9,11 @@
 
 #include <tapegrad.h>
 
-#define CALLS 100000 /* TG_FUZZ_CALLS=1000000 for more */
+#define CALLS 1000000 /* TG_FUZZ_CALLS=n, TG_FUZZ_SEED=n for others */
 #define ROUND 50       /* calls of one recording */
 #define RUN_ONE_OF 20  /* results that may run */
 #define SMALL 512      /* elements of what is run */
+#define MOST_BYTES ((size_t)1 << 20) /* of one block: what is larger fails, and is not cleared and computed for seconds */
 #define OPERANDS 24
 #define MOST_INPUTS 6
 
@@ -191,16 +192,18 @@ static void call_once(fuzz *f) {
 }
 
 TEST(fuzz, calls) {
-    const char *calls = getenv("TG_FUZZ_CALLS");
+    const char *calls = getenv("TG_FUZZ_CALLS"), *seed = getenv("TG_FUZZ_SEED");
     long n = calls ? atol(calls) : CALLS;
-    fuzz f = {.t = tg_tape_new(), .other = tg_tape_new(), .random = 4};
+    fuzz f = {.t = tg_tape_new(), .other = tg_tape_new(), .random = seed ? strtoull(seed, NULL, 0) : 4};
     tg_tape *freed = tg_tape_new();
     f.operands[0] = tg_zeros(freed, TG_SHAPE(2), TG_F32);
     tg_tape_free(freed);
+    tg__alloc_most(MOST_BYTES);
     for (long i = 0; i < n; i++) {
         if (i % ROUND == 0) start_round(&f);
         call_once(&f);
     }
+    tg__alloc_most(0);
     CHECK(f.errors > n / 10 && f.results > n / 50 && f.runs > n / 2000, "%ld errors, %ld results, %ld runs", f.errors,
           f.results, f.runs);
     printf("  %ld calls: %ld refused, %ld recorded, %ld run and differentiated\n", n, f.errors, f.results, f.runs);

@@ -197,7 +197,8 @@ typedef struct tg_op {
     tg_view_fn *view;
     tg_kernel_fn *kernel;
     tg_fold_kind fold;                                                                                       /* with kernel */
-    size_t (*scratch)(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads); /* bytes */
+    /* bytes; not called where all outputs are empty */
+    size_t (*scratch)(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads);
     tg_status (*ref)(tg_kernel_args *k); /* f64, packed, naive: for ops without definition. dtype of floats is f64 */
     double (*flops)(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr); /* NULL: one per element */
     const tg_sample *samples, *bad;
