@@ -119,6 +119,10 @@ typedef struct tg__result {
     tg__array jg[TG_SAMPLE_INPUTS]; /* of g, along the tangents */
 } tg__result;
 
+/* Numbers of threads that must give the bits of one. */
+#define TG__TEAMS 5
+extern const int tg__teams[TG__TEAMS];
+
 tg__setting tg__setting_of(tg_dtype dtype);
 tg__result tg__trial(tg__check *c, const tg__point *p, const tg__setting *s);
 bool tg__differentiable(const tg__point *p, int input);

@@ -154,12 +154,11 @@ static void made_points(tg__check *c, const tg__point *p, const tg__setting *s) 
 /* ------------------------------------------------------------------ ways of running */
 
 static void other_runs(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
-    static const int threads[] = {2, 3, 8};
-    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+    for (int i = 0; i < TG__TEAMS; i++) {
         tg__setting q = *s;
-        q.threads = threads[i];
+        q.threads = tg__teams[i];
         char how[40];
-        snprintf(how, sizeof how, "%d threads", threads[i]);
+        snprintf(how, sizeof how, "%d threads", tg__teams[i]);
         tg__result r = tg__trial(c, p, &q);
         tg__same_results(c, &r, base, how);
     }

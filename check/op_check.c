@@ -421,13 +421,12 @@ static void large_size(tg__check *c, tg__point p) {
     tg__setting s = tg__setting_of(TG_F32);
     tg__result r = try_size(c, &p, &s);
     if (r.status) return;
-    static const int threads[] = {2, 3, 8};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < TG__TEAMS; i++) {
         tg__arena_mark mark = tg__arena_at(&c->memory);
         tg__setting q = s;
-        q.threads = threads[i];
+        q.threads = tg__teams[i];
         char how[40];
-        snprintf(how, sizeof how, "%d threads", threads[i]);
+        snprintf(how, sizeof how, "%d threads", tg__teams[i]);
         tg__result other = tg__trial(c, &p, &q);
         tg__same_results(c, &other, &r, how);
         if (!c->no_memory) tg__arena_back(&c->memory, mark);

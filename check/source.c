@@ -42,10 +42,9 @@ static tg__array recorded(tg__check *c, const void *attr, uint64_t seed, int thr
 }
 
 static void check_tape(tg__check *c, const void *attr) {
-    static const int threads[] = {2, 3, 8};
     tg__array base = recorded(c, attr, 1, 1, false);
-    for (int i = 0; i < 3; i++) {
-        tg__array a = recorded(c, attr, 1, threads[i], false);
+    for (int i = 0; i < TG__TEAMS; i++) {
+        tg__array a = recorded(c, attr, 1, tg__teams[i], false);
         tg__same_bits(c, &a, &base, "the value", "on other threads");
     }
     tg__array eager = recorded(c, attr, 1, 1, true), other = recorded(c, attr, 2, 1, false);

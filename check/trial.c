@@ -13,6 +13,8 @@ typedef struct trial {
     tg_tensor jv, parts[TG_SAMPLE_INPUTS][TG_SAMPLE_INPUTS]; /* d <weight i, g i> / dx j */
 } trial;
 
+const int tg__teams[TG__TEAMS] = {2, 3, 5, 8, 16};
+
 tg__setting tg__setting_of(tg_dtype dtype) { return (tg__setting){.dtype = dtype, .threads = 1, .outputs = 1}; }
 
 static bool is_none(tg_tensor x) { return x.owner == NULL; }

@@ -1,6 +1,7 @@
 /* tests/ops.c: every op of the library through tg_op_check: a test for each op of the list, none written by hand. */
 #define _GNU_SOURCE
 #include "check/check.h"
+#include "kernels/kernels.h"
 #include "tests/test.h"
 
 #include <math.h>
@@ -85,7 +86,9 @@ static void passes_the_battery(void) {
     if (!CHECK(op != NULL, "%s is not in the list", test_running()->name)) return;
     if (lacks_a_library(op)) SKIP("a library that it needs is not there");
     tg_op_report r;
+    tg__parallel_grain(1); /* the smallest sample runs on all threads */
     int failures = tg_op_check(op, stderr, false, &r);
+    tg__parallel_grain(0);
     for (int i = r.failures; i < r.cases; i++) test_pass();
     CHECK(failures == 0, "%d of %d cases failed; the first: %s", r.failures, r.cases, r.first_failure);
     CHECK(r.cases > 20, "only %d cases", r.cases);
