@@ -101,43 +101,54 @@ const char *tg_isa(void) {
     return names[tg__kernels_get()->isa];
 }
 
+/* ------------------------------------------------------------------ denormals */
+
 #if defined(__x86_64__)
 
 #define FLUSH 0x8040u /* MXCSR: results that are denormal become zero (bit 15), and operands (bit 6) */
+static inline unsigned get_mode(void) { return _mm_getcsr(); }
+static inline void set_mode(unsigned mode) { _mm_setcsr(mode); }
+
+#elif defined(__aarch64__)
+
+#define FLUSH (1u << 24) /* FPCR.FZ */
+static inline unsigned get_mode(void) {
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return (unsigned)mode;
+}
+static inline void set_mode(unsigned mode) { __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode)); }
+
+#else
+
+#define FLUSH 0u
+static inline unsigned get_mode(void) { return 0; }
+static inline void set_mode(unsigned mode) { (void)mode; }
+
+#endif
+
+/* Where this thread flushes because of us: the mode that it had. */
+static _Thread_local struct {
+    bool ours;
+    unsigned mode;
+} before __attribute__((tls_model("initial-exec")));
 
 unsigned tg__denormals_flush(void) {
-    const unsigned old = _mm_getcsr();
-    if ((old & FLUSH) != FLUSH) _mm_setcsr(old | FLUSH);
+    const unsigned old = get_mode();
+    if ((old & FLUSH) == FLUSH) return old;
+    before.ours = true;
+    before.mode = old;
+    set_mode(old | FLUSH);
     return old;
 }
 
 void tg__denormals_restore(unsigned mode) {
-    if (_mm_getcsr() != mode) _mm_setcsr(mode);
+    if ((mode & FLUSH) != FLUSH) before.ours = false;
+    if (get_mode() != mode) set_mode(mode);
 }
 
-#elif defined(__aarch64__)
-
-#define FLUSH (UINT64_C(1) << 24) /* FPCR.FZ */
-
-unsigned tg__denormals_flush(void) {
-    uint64_t old;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
-    if (!(old & FLUSH)) __asm__ volatile("msr fpcr, %0" : : "r"(old | FLUSH));
-    return (unsigned)old;
+bool tg__denormals_pause(void) {
+    if (!before.ours) return false;
+    tg__denormals_restore(before.mode);
+    return true;
 }
-
-void tg__denormals_restore(unsigned mode) {
-    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
-}
-
-#else
-
-unsigned tg__denormals_flush(void) {
-    return 0;
-}
-
-void tg__denormals_restore(unsigned mode) {
-    (void)mode;
-}
-
-#endif

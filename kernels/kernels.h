@@ -150,5 +150,8 @@ double tg__parallel_grain(double work);
  * tg__denormals_restore. */
 unsigned tg__denormals_flush(void);
 void tg__denormals_restore(unsigned mode);
+/* Back to the mode that this thread had, where we changed it: a thread that it starts inherits the mode for good. True: to be
+ * ended with tg__denormals_flush. */
+bool tg__denormals_pause(void);
 
 #endif

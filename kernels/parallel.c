@@ -53,6 +53,7 @@ void tg_parallel(int threads, int64_t n, double work, void (*fn)(int64_t begin, 
     if (width > n) width = n;
 #ifdef _OPENMP
     if (width > 1 && !omp_in_parallel() && !atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {
+        bool paused = tg__denormals_pause();
 #pragma omp parallel num_threads(most_threads(threads))
         {
             int64_t id = omp_get_thread_num(), team = omp_get_num_threads(); /* may be fewer than asked */
@@ -60,6 +61,7 @@ void tg_parallel(int threads, int64_t n, double work, void (*fn)(int64_t begin, 
             int64_t begin = id * each + (id < more ? id : more);
             if (id < pieces) run_piece(begin, begin + each + (id < more), fn, ctx);
         }
+        if (paused) tg__denormals_flush();
         atomic_flag_clear_explicit(&busy, memory_order_release);
         return;
     }

@@ -1,6 +1,7 @@
 /* tests/denormals.c: numbers below the normal range are flushed to zero on every thread while a run computes, and only then:
  * otherwise the moments of dead units make an optimizer's step many times slower. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tapegrad.h>
@@ -137,10 +138,10 @@ static void run_on_tiny_numbers(int team, bool eager) {
     tg_tape_free(t);
 }
 
+/* Threads that the library's region starts take their mode from the caller, which is flushing then. */
 static void threads_keep_their_mode(bool eager) {
     tg__parallel_grain(1);
-    for (int team = 1; team <= MOST_TEAM; team++) {
-        CHECK_EQ_I(count_flushing(team), 0);
+    for (int team = MOST_TEAM; team > 0; team--) { /* the first run starts all */
         run_on_tiny_numbers(team, eager);
         CHECK_EQ_I(count_flushing(team), 0);
         unsigned mode = tg__denormals_flush(); /* a caller that flushes goes on flushing */
@@ -152,7 +153,18 @@ static void threads_keep_their_mode(bool eager) {
     tg__parallel_grain(0);
 }
 
-TEST(denormals, threads_keep_their_mode) { threads_keep_their_mode(false); }
-TEST(denormals, threads_keep_their_mode_in_eager_mode) { threads_keep_their_mode(true); }
+static void *in_a_new_thread(void *eager) { /* whose team is new, too */
+    threads_keep_their_mode(eager != NULL);
+    return NULL;
+}
+
+static void from_a_new_thread(bool eager) {
+    pthread_t thread;
+    static int yes;
+    if (CHECK_EQ_I(pthread_create(&thread, NULL, in_a_new_thread, eager ? &yes : NULL), 0)) pthread_join(thread, NULL);
+}
+
+TEST(denormals, threads_keep_their_mode) { from_a_new_thread(false); }
+TEST(denormals, threads_keep_their_mode_in_eager_mode) { from_a_new_thread(true); }
 
 #endif
