@@ -11,6 +11,14 @@ static void message_says(tg__check *c, const char *message, const char *text, co
                 text ? text : "");
 }
 
+static void message_says_inputs(tg__check *c, const char *message, const tg_tensor *in, int n) {
+    char text[160], what[40];
+    for (int i = 0; i < n; i++) {
+        snprintf(what, sizeof what, "the shape and dtype of input %d", i);
+        message_says(c, message, tg__node_text(c->tape, in[i].id, text, sizeof text), what);
+    }
+}
+
 static void check_one(tg__check *c, const tg_sample *bad) {
     tg__check_at(c, "bad input '%s': ", bad->note);
     if (!tg__verdict(c, bad->status > TG_OK && bad->status < TG_STATUS_COUNT && bad->text,
@@ -36,6 +44,7 @@ static void check_one(tg__check *c, const tg_sample *bad) {
     message_says(c, message, c->op->name, "the op's name");
     message_says(c, message, bad->text, "the promised text");
     message_says(c, message, site, "the caller's place");
+    message_says_inputs(c, message, in, p.n);
     if (!recorded) {
         tg__verdict(c, !tg_valid(out[0]), "an op that failed must give a poison tensor");
         return;

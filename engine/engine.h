@@ -218,6 +218,8 @@ void tg__error_set(tg__error *e, tg_status status, const char *op, const char *s
 /* "(3, 4) f32" into buf; returns buf. */
 char *tg__shape_text(const tg_shape *s, char *buf, size_t size);
 char *tg__node_text(const tg_tape *t, uint32_t id, char *buf, size_t size);
+#define TG__INPUTS_TEXT 480
+char *tg__inputs_text(const tg_tape *t, const uint32_t *in, uint32_t n, char *buf, size_t size); /* "; inputs (3) f32, ..." */
 
 /* ------------------------------------------------------------------ shapes and attributes (shape.c, intern.c) */
 

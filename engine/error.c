@@ -28,12 +28,14 @@ void tg__error_set(tg__error *e, tg_status status, const char *op, const char *s
     e->site = site ? site : "";
     copy_text(e->op, sizeof e->op, op);
     copy_text(e->scope, sizeof e->scope, scope);
+    char where[sizeof e->message / 2] = "";
+    if (scope && *scope) append(where, sizeof where, " [in %s]", e->scope);
+    if (site && *site) append(where, sizeof where, " at %s", site);
     e->message[0] = 0;
     if (op && *op) append(e->message, sizeof e->message, "%s: ", op);
-    size_t used = strlen(e->message);
-    vsnprintf(e->message + used, sizeof e->message - used, format, args);
-    if (scope && *scope) append(e->message, sizeof e->message, " [in %s]", scope);
-    if (site && *site) append(e->message, sizeof e->message, " at %s", site);
+    size_t used = strlen(e->message), room = sizeof e->message - strlen(where); /* a long text is cut, never the place */
+    vsnprintf(e->message + used, room - used, format, args);
+    append(e->message, sizeof e->message, "%s", where);
 }
 
 /* A debugger stops at the guilty line: TG_TRAP=1. */
@@ -79,23 +81,29 @@ char *tg__node_text(const tg_tape *t, uint32_t id, char *buf, size_t size) {
     return buf;
 }
 
+#define NAMED_INPUTS 8 /* of an op with more the message says how many there are */
+
+char *tg__inputs_text(const tg_tape *t, const uint32_t *in, uint32_t n, char *buf, size_t size) {
+    char one[160];
+    buf[0] = 0;
+    for (uint32_t i = 0; i < n && i < NAMED_INPUTS; i++)
+        append(buf, size, "%s %s", i ? "," : "; inputs", tg__node_text(t, in[i], one, sizeof one));
+    if (n > NAMED_INPUTS) append(buf, size, ", ... (%u)", n);
+    return buf;
+}
+
 tg_status tg__fail_node(tg_tape *t, tg_status status, uint32_t id, const char *format, ...) {
     const tg__node *n = &t->nodes[id];
-    char text[640], shape[160];
+    char text[640], inputs[TG__INPUTS_TEXT] = "";
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     uint32_t count;
     const uint32_t *in = tg__inputs(t, n, &count);
-    if (!(n->flags & TG__IS_LEAF) && !n->op->source_fn && count) {
-        append(text, sizeof text, "; inputs");
-        for (uint32_t i = 0; i < count && i < 6; i++)
-            append(text, sizeof text, "%s %s", i ? "," : "", tg__node_text(t, in[i], shape, sizeof shape));
-        if (count > 6) append(text, sizeof text, ", ... (%u)", count);
-    }
+    if (!(n->flags & TG__IS_LEAF) && !n->op->source_fn) tg__inputs_text(t, in, count, inputs, sizeof inputs);
     const char *gradient = n->flags & TG__GRADIENT ? " (recorded by a gradient)" : "";
-    return tg__fail(t, status, n->op->name, n->site, n->scope, "%s%s", text, gradient);
+    return tg__fail(t, status, n->op->name, n->site, n->scope, "%s%s%s", text, inputs, gradient);
 }
 
 bool tg_ok(const tg_tape *t) { return t && t->base.kind == TG__OWNER_TAPE && !t->base.error.status; }

@@ -2,10 +2,7 @@
 #include "engine.h"
 
 struct tg_infer_state {
-    tg_tape *t;
-    const tg_op *op;
-    const char *site;
-    const uint32_t *in;
+    const struct call *call;
 };
 
 const tg_op tg__op_output = {.name = "output", .min_in = 1, .max_in = 1, .n_out = 1};
@@ -197,6 +194,23 @@ typedef struct call {
     uint32_t *ids;
 } call;
 
+/* An error of a call: the message ends with the shapes and dtypes of all inputs. */
+static tg_status refuse_args(const call *c, tg_status status, const char *format, va_list args) {
+    char text[400], inputs[TG__INPUTS_TEXT];
+    vsnprintf(text, sizeof text, format, args);
+    tg__inputs_text(c->t, c->ids, (uint32_t)c->n, inputs, sizeof inputs);
+    return tg__fail(c->t, status, c->op->name, c->site, c->t->scope, "%s%s", text, inputs);
+}
+
+static tg_status refuse(const call *c, tg_status status, const char *format, ...) TG_PRINTF(3, 4);
+static tg_status refuse(const call *c, tg_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    refuse_args(c, status, format, args);
+    va_end(args);
+    return status;
+}
+
 #define MANY 16 /* inputs that need no memory of their own while an op is recorded */
 
 /* ------------------------------------------------------------------ 16-bit floats */
@@ -233,52 +247,40 @@ static tg_status apply_in_f32(const call *c, tg_dtype half, tg_tensor *outs, int
 
 /* ------------------------------------------------------------------ elementwise */
 
-static bool micro_dtypes_ok(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
-    int first = op->flags & TG_OP_COND_FIRST ? 1 : 0;
-    if (first && t->nodes[in[0]].dtype != TG_BOOL) {
-        tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the condition must be bool, not %s",
-                 tg_dtype_name(t->nodes[in[0]].dtype));
-        return false;
-    }
-    tg_dtype d = t->nodes[in[n - 1]].dtype;
-    for (int i = first; i < n; i++)
-        if (t->nodes[in[i]].dtype != d) {
-            tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "operand %d is %s and operand %d is %s: cast one with tg_cast",
-                     first, tg_dtype_name(t->nodes[in[first]].dtype), n - 1, tg_dtype_name(d));
-            return false;
-        }
+static bool micro_dtypes_ok(const call *c) {
+    const tg_op *op = c->op;
+    const tg__node *nodes = c->t->nodes;
+    int first = op->flags & TG_OP_COND_FIRST ? 1 : 0, last = c->n - 1;
+    if (first && nodes[c->ids[0]].dtype != TG_BOOL)
+        return !refuse(c, TG_EDTYPE, "the condition must be bool, not %s", tg_dtype_name(nodes[c->ids[0]].dtype));
+    tg_dtype d = nodes[c->ids[last]].dtype;
+    for (int i = first; i < last; i++)
+        if (nodes[c->ids[i]].dtype != d)
+            return !refuse(c, TG_EDTYPE, "operand %d is %s and operand %d is %s: cast one with tg_cast", i,
+                           tg_dtype_name(nodes[c->ids[i]].dtype), last, tg_dtype_name(d));
     const char *want = op->flags & TG_OP_FLOAT_ONLY && !tg_dtype_is_float(d) ? "f32 or f64"
                        : op->flags & TG_OP_BOOL_IN && d != TG_BOOL           ? "bool"
                                                                              : NULL;
     if (!want && op->micro && !op->micro->fn[TG_ISA_ANY][d]) want = "another dtype";
-    if (want) tg__fail(t, TG_EDTYPE, op->name, site, t->scope, "the operands must be %s, not %s", want, tg_dtype_name(d));
-    return !want;
+    return !want || !refuse(c, TG_EDTYPE, "the operands must be %s, not %s", want, tg_dtype_name(d));
 }
 
-static void report_clash(tg_tape *t, const tg_op *op, const uint32_t *in, int n, int axis, const char *site) {
-    char text[3 * 160] = "", one[160];
-    for (int j = 0; j < n; j++) {
-        strcat(text, j ? " and " : "");
-        strcat(text, tg__shape_text(&tg__node_shape(t, in[j])->shape, one, sizeof one));
-    }
-    tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "shapes %s do not broadcast: axis %d clashes", text, axis);
-}
-
-static uint32_t broadcast_shapes(tg_tape *t, const tg_op *op, const uint32_t *in, int n, const char *site) {
-    tg_shape s = tg__node_shape(t, in[0])->shape;
-    for (int i = 1; i < n; i++) {
-        int bad = 0;
-        if (tg_broadcast(&s, &tg__node_shape(t, in[i])->shape, &s, &bad)) continue;
-        report_clash(t, op, in, n, bad, site);
-        return TG__NONE;
-    }
+static uint32_t broadcast_shapes(const call *c) {
+    tg_tape *t = c->t;
+    tg_shape s = tg__node_shape(t, c->ids[0])->shape;
+    int bad = 0;
+    for (int i = 1; i < c->n; i++)
+        if (!tg_broadcast(&s, &tg__node_shape(t, c->ids[i])->shape, &s, &bad)) {
+            refuse(c, TG_ESHAPE, "the shapes do not broadcast: axis %d clashes", bad);
+            return TG__NONE;
+        }
     char why[220];
     if (!tg__shape_valid(&s, why, sizeof why)) {
-        tg__fail(t, TG_ESHAPE, op->name, site, t->scope, "%s", why);
+        refuse(c, TG_ESHAPE, "%s", why);
         return TG__NONE;
     }
     uint32_t shape = tg__shape_intern(t, &s);
-    if (shape == TG__NONE) tg__fail_nomem(t, op->name, site);
+    if (shape == TG__NONE) tg__fail_nomem(t, c->op->name, c->site);
     return shape;
 }
 
@@ -302,9 +304,9 @@ static tg_tensor apply_checked(const char *site, const tg_op *op, const tg_tenso
     }
     uint32_t a = t->nodes[ids[0]].shape, b = t->nodes[ids[n - 1]].shape, shape = a;
     bool equal = a == b && (n < 3 || t->nodes[ids[1]].shape == a);
-    if (!equal && (shape = broadcast_shapes(t, op, ids, n, site)) == TG__NONE) return tg__poison(t);
+    if (!equal && (shape = broadcast_shapes(&c)) == TG__NONE) return tg__poison(t);
     if (!equal && n == 2) *pair_of(t, a, b) = (tg__shape_pair){a, b, shape};
-    if (!micro_dtypes_ok(t, op, ids, n, site)) return tg__poison(t);
+    if (!micro_dtypes_ok(&c)) return tg__poison(t);
     tg_dtype dtype = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[ids[n - 1]].dtype;
     return finish(t, tg__record(t, op, NULL, ids, (uint32_t)n, shape, dtype, site), op, site);
 }
@@ -340,22 +342,16 @@ tg_tensor tg__apply_micro(const char *site, const tg_op *op, const tg_tensor *in
 /* ------------------------------------------------------------------ any op */
 
 tg_status tg_infer_fail(tg_infer *f, tg_status status, const char *format, ...) {
-    struct tg_infer_state *s = f->state;
-    char text[400], shapes[360] = "", one[170];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    refuse_args(f->state->call, status, format, args);
     va_end(args);
-    for (int i = 0; i < f->n_in && i < 3; i++) {
-        strcat(shapes, i ? ", " : "; inputs ");
-        strncat(shapes, tg__node_text(s->t, s->in[i], one, 100), 110);
-    }
-    return tg__fail(s->t, status, s->op->name, s->site, s->t->scope, "%s%s%s", text, shapes, f->n_in > 3 ? ", ..." : "");
+    return status;
 }
 
 static bool infer(call *c, tg_infer *f) {
     const tg_op *op = c->op;
-    struct tg_infer_state state = {c->t, op, c->site, c->ids};
+    struct tg_infer_state state = {c};
     const tg_shape *few_shapes[MANY];
     tg_dtype few_dtypes[MANY];
     const tg_shape **shapes = few_shapes;
@@ -374,7 +370,7 @@ static bool infer(call *c, tg_infer *f) {
         }
         *f = (tg_infer){.n_in = c->n, .in_shape = shapes, .in_dtype = dtypes, .attr = c->attr, .state = &state};
         tg_status s = op->infer(f);
-        if (s) tg__fail(c->t, s, op->name, c->site, c->t->scope, "the inputs are not allowed");
+        if (s) refuse(c, s, "the inputs are not allowed"); /* where infer has said no more */
         ok = !s;
     }
     if (shapes != few_shapes) tg__free(shapes);
@@ -388,7 +384,7 @@ static tg_status record_outputs(call *c, const tg_infer *f, tg_tensor *outs, int
     char why[220];
     for (int i = 0; i < n_out; i++) {
         if (!tg__shape_valid(&f->shape[i], why, sizeof why))
-            return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
+            return refuse(c, TG_ESHAPE, "%s", why);
         shapes[i] = tg__shape_intern(t, &f->shape[i]);
         if (shapes[i] == TG__NONE) return tg__fail_nomem(t, c->op->name, c->site);
     }
@@ -416,14 +412,14 @@ static tg_status apply_inline(call *c, tg_tensor *outs) {
     tg_tape *t = c->t;
     tg_tensor few[MANY];
     if (c->n > MANY)
-        return tg__fail(t, TG_EARG, c->op->name, c->site, t->scope, "a composite op takes at most %d inputs", MANY);
+        return refuse(c, TG_EARG, "a composite op takes at most %d inputs", MANY);
     for (int i = 0; i < c->n; i++) few[i] = tg__handle(t, c->ids[i]);
     if (c->op->infer) { /* checks, so that errors name this op and not its parts */
         tg_infer f;
         char why[220];
         if (!infer(c, &f)) return t->base.error.status;
         if (!tg__shape_valid(&f.shape[0], why, sizeof why))
-            return tg__fail(t, TG_ESHAPE, c->op->name, c->site, t->scope, "%s", why);
+            return refuse(c, TG_ESHAPE, "%s", why);
     }
     const char *outer = t->site_override;
     if (!outer) t->site_override = c->site;
@@ -435,14 +431,17 @@ static tg_status apply_inline(call *c, tg_tensor *outs) {
 static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     tg_tape *t = c->t;
     const tg_op *op = c->op;
-    if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in))
-        return tg__fail(t, TG_EARG, op->name, c->site, t->scope, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
+    if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in)) {
+        if (op->max_in < 0) return refuse(c, TG_EARG, "takes %d inputs or more, not %d", op->min_in, c->n);
+        if (op->max_in == op->min_in) return refuse(c, TG_EARG, "the number of inputs is %d, not %d", op->min_in, c->n);
+        return refuse(c, TG_EARG, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
+    }
     tg_dtype half = half_to_widen(c);
     if (half != TG_DTYPE_COUNT) return apply_in_f32(c, half, outs, n_out);
     tg_status status;
     c->attr = tg__attr_intern(t, op, c->attr, &status);
     if (status == TG_ENOMEM) return tg__fail_nomem(t, op->name, c->site);
-    if (status) return tg__fail(t, status, op->name, c->site, t->scope, "the attributes are missing or too large");
+    if (status) return refuse(c, status, "the attributes are missing or too large");
     if (!op->micro && !op->kernel && !op->view && !op->source_fn) {
         if (!op->define)
             return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
@@ -452,15 +451,15 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     if (op->infer) {
         if (!infer(c, &f)) return t->base.error.status;
     } else if (op->micro && c->n <= TG_MICRO_INPUTS) {
-        uint32_t shape = broadcast_shapes(t, op, c->ids, c->n, c->site);
-        if (shape == TG__NONE || !micro_dtypes_ok(t, op, c->ids, c->n, c->site)) return t->base.error.status;
+        uint32_t shape = broadcast_shapes(c);
+        if (shape == TG__NONE || !micro_dtypes_ok(c)) return t->base.error.status;
         f.shape[0] = tg__shape_at(t, shape)->shape;
         f.dtype[0] = op->flags & TG_OP_BOOL_OUT ? TG_BOOL : t->nodes[c->ids[c->n - 1]].dtype;
     } else {
         return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has no infer");
     }
     if (op->source_fn && ((unsigned)f.dtype[0] >= TG_DTYPE_COUNT || !op->source_fn[f.dtype[0]]))
-        return tg__fail(t, TG_EDTYPE, op->name, c->site, t->scope, "there is no loop for %s", tg_dtype_name(f.dtype[0]));
+        return refuse(c, TG_EDTYPE, "there is no loop for %s", tg_dtype_name(f.dtype[0]));
     return record_outputs(c, &f, outs, n_out);
 }
 

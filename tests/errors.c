@@ -56,7 +56,7 @@ static void goes_on(world *w, int line) {
 }
 
 static void fails(world *w, int line, tg_status status, const char *op, const char *parts) {
-    char here[40], part[80];
+    char here[40], part[160];
     snprintf(here, sizeof here, "errors.c:%d", line);
     tg_error_info e = tg_error_get(w->t);
     CHECK(e.status == status, "line %d: %s: %s", line, tg_status_name(e.status), e.message);
@@ -173,6 +173,18 @@ ERRORS(an_empty_batch) {
     tg_tensor y = total(tg_matmul(w->e, tg_reshape(tg_on(w->t, w->w), TG_SHAPE(3, 1)))); /* a sum of nothing is 0 */
     CHECK_EQ_I(tg_minimize(w->o, y), TG_OK);
     CHECK_NEAR(tg_item(y), 0, 0);
+}
+
+/* Every input is named, of many the first 8; a message too long is cut, but not its place (fails looks for that). */
+ERRORS(many_and_long_shapes) {
+    const int64_t n = 100000000000;
+    tg_tensor many[12];
+    for (int i = 0; i < 12; i++) many[i] = i < 7 ? w->a : w->b;
+    FAILS(ESHAPE, "concat", "(2, 3) f32, (4, 5) f32, ... (12)", tg_concat(many, 12, 0));
+    for (int i = 0; i < 6; i++) many[i] = i < 3 ? w->a : w->b;
+    FAILS(ESHAPE, "concat", "(2, 3) f32, (2, 3) f32, (2, 3) f32, (4, 5) f32, (4, 5) f32, (4, 5) f32", tg_concat(many, 6, 0));
+    for (int i = 0; i < 12; i++) many[i] = tg_zeros(w->t, TG_SHAPE(n, 0, n + i, n, n, n, n, n), TG_F32);
+    FAILS(ESHAPE, "concat", "(100000000000, 0, ", tg_concat(many, 12, 0));
 }
 
 /* ------------------------------------------------------------------ dtypes */

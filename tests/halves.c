@@ -253,7 +253,7 @@ TEST(halves, errors_name_the_dtypes) {
     tg_clear(t);
     tg_add(a, tg_full(t, TG_SHAPE(4), 1, TG_BF16));
     CHECK_EQ_I(tg_error(t), TG_ESHAPE);
-    CHECK_STR(tg_message(t), "(3) and (4)");
+    CHECK_STR(tg_message(t), "inputs (3) f32, (4) f32");
     tg_tape_free(t);
 }
 
