@@ -21,6 +21,8 @@ void kernel_fill(kernel_test *t, void *x, tg_dtype d, int64_t n, bool wild);
 bool kernel_same(const void *a, const void *b, tg_dtype d, int64_t n); /* the same bits, or NaN both */
 
 void test_kernel_math(kernel_test *t);
+/* All floats in chunks of 1024, or one chunk in `stride`; the number of functions beyond their bounds. */
+int test_kernel_every_float(FILE *out, int64_t stride);
 void test_kernel_micro(kernel_test *t);
 void test_kernel_folds(kernel_test *t);
 void test_kernel_copies(kernel_test *t);
