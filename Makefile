@@ -75,7 +75,7 @@ BENCHES   := $(filter-out bench/proto_%,$(wildcard bench/*.c))
 
 # ---------------------------------------------------------------- targets
 
-.PHONY: all demo test gradcheck bench bench-check bench-compare proto docs install uninstall clean asan tsan check lint deps needs help
+.PHONY: all demo test nightly gradcheck bench bench-check bench-compare proto docs install uninstall clean asan tsan check lint deps needs help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -86,8 +86,11 @@ demo: all ## train on digits, DATA=dir on IDX files (QUICK=1: short); results in
 	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} \
 	$(B)/examples/mnist --out $(B)/demo $(if $(DATA),--data '$(DATA)') $(if $(QUICK),--quick)
 
-test: all $(B)/tests $(B)/tests-criterion ## every check there is
+test: all $(B)/tests $(B)/tests-criterion $(B)/instructions ## every check there is
 	@tests/run $(B)
+
+nightly: needs ## hours: the full product of every op, fuzzing, all floats; NIGHTLY='step ...' for some, NIGHTLY=list
+	@tests/nightly
 
 check: $(B)/tests ## the tests in one process, T='pattern ...' for some of them
 	$(B)/tests $(T)
@@ -159,9 +162,9 @@ help: ## this list
 # ---------------------------------------------------------------- rules
 
 # What is missing is installed where the user asked for a whole job, and only named where not.
-JOBS := $(filter demo test gradcheck bench bench-check bench-compare proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
+JOBS := $(filter demo test nightly gradcheck bench bench-check bench-compare proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
 needs:
-	@tools/deps $(if $(JOBS),,--check) build $(filter demo test tsan,$(JOBS))
+	@tools/deps $(if $(JOBS),,--check) build $(filter demo test tsan,$(JOBS:nightly=test tsan))
 
 # The stamp is newer than every source it was made from; gen-ops touches a generated file only where its content changes.
 $(GENERATED): $(B)/generated ;@:
@@ -198,13 +201,14 @@ $(B)/tests $(B)/tests-criterion: LIBS += $(JANSSON)
 $(B)/tests-criterion: PKG_LIBS += $(CRITERION)
 $(B)/obj/tests/%.o: CFLAGS := $(patsubst -O%,-O1,$(CFLAGS))
 $(B)/obj/tests/criterion.o: PKG_CFLAGS += $(CRITERION)
+$(B)/instructions: $(call objects,tests/instructions/count.c)
 $(B)/bench: $(call objects,$(BENCHES))
 $(TOOLS): $(B)/tg-%: $(B)/obj/tools/tg_%.o
 # an example is a file, or a file and a folder of its name
 $(foreach e,$(EXAMPLES),$(eval $(e): $(call objects,$(wildcard $(e:$(B)/%=%).c $(e:$(B)/%=%)/*.c))))
 $(PROTO): $(B)/proto_%: $(B)/obj/bench/proto_%.o
 
-PROGRAMS := $(B)/tests $(B)/tests-criterion $(B)/bench $(TOOLS) $(EXAMPLES) $(PROTO)
+PROGRAMS := $(B)/tests $(B)/tests-criterion $(B)/instructions $(B)/bench $(TOOLS) $(EXAMPLES) $(PROTO)
 $(PROGRAMS): $(B)/libtapegrad.a | needs
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LINK  $@")

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <tapegrad.h>
 
 TEST_PLANTED(good_check) { CHECK(true, "holds"); }
 
@@ -26,6 +27,17 @@ TEST_PLANTED(no_check) {}
 TEST_PLANTED(crash) {
     CHECK(true, "before the crash");
     raise(SIGSEGV);
+}
+
+static void twice_the_gradient(tg_vjp_args *v) {
+    if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, tg_scale(tg_mul(v->g[0], tg_cos(v->in[0])), 2));
+}
+
+TEST_PLANTED(wrong_gradient) {
+    tg_op op = *tg_op_find("sin");
+    op.vjp = twice_the_gradient;
+    tg_op_report r;
+    CHECK(tg_op_check(&op, NULL, false, &r) == 0, "%s", r.first_failure);
 }
 
 static void *volatile lost;
