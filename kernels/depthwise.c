@@ -2,6 +2,9 @@
 #include "kernels/depthwise.h"
 
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64
@@ -13,17 +16,34 @@
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 4")
+#define UNROLL _Pragma("GCC unroll 9")
 #endif
 #define INLINE static inline __attribute__((always_inline))
 #define FN(name) TG__PASTE(name, D)
+#define NINE 9 /* taps whose sums are held in registers */
+
+#if defined(__AVX512F__)
+#define FUSED(a, b, c, type, of) (VEC)_mm512_fmadd_##of((type)(a), (type)(b), (type)(c))
+#define fused_f32(a, b, c) FUSED(a, b, c, __m512, ps)
+#define fused_f64(a, b, c) FUSED(a, b, c, __m512d, pd)
+#elif defined(__AVX2__)
+#define FUSED(a, b, c, type, of) (VEC)_mm256_fmadd_##of((type)(a), (type)(b), (type)(c))
+#define fused_f32(a, b, c) FUSED(a, b, c, __m256, ps)
+#define fused_f64(a, b, c) FUSED(a, b, c, __m256d, pd)
+#else
+#define fused_f32(a, b, c) ((a) * (b) + (c))
+#define fused_f64 fused_f32
+#endif
 
 #define T float
 #define D f32
+#define BITS int32_t
 #include "kernels/depthwise_loops.h"
 #undef T
 #undef D
+#undef BITS
 
 #define T double
 #define D f64
+#define BITS int64_t
 #include "kernels/depthwise_loops.h"

@@ -1,40 +1,54 @@
 /* kernels/depthwise_loops.h: convolutions of a channel a group, for one type T, named D. Included by depthwise.c.
  *
  * A plane of x is copied with its padding, the columns of one remainder by the stride side by side, so that every tap of
- * a row reads adjacent elements. Terms are added in the order of taps; planes of a weight's gradient in that of images. */
+ * a row reads adjacent elements. Terms are added in the order of taps, each by one multiply-add. Of a weight's gradient, each
+ * plane gives a vector of sums, by rows and columns; planes are added in the order of images, then the lanes. */
 
 typedef T FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef T FN(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+typedef BITS FN(bits) __attribute__((vector_size(VECTOR_BYTES)));
+#define VEC FN(vec)
 #define LANES ((int64_t)(VECTOR_BYTES / sizeof(T)))
 #define VECTORS 4 /* results held in registers */
 
-INLINE FN(vec) FN(load)(const T *p) { return *(const FN(loose) *)p; }
-INLINE void FN(store)(T *p, FN(vec) v) { *(FN(loose) *)p = v; }
+INLINE VEC FN(load)(const T *p) { return *(const FN(loose) *)p; }
+INLINE void FN(store)(T *p, VEC v) { *(FN(loose) *)p = v; }
+INLINE VEC FN(splat)(T x) { return x - (VEC){0}; }
+
+static void FN(copy_row)(T *to, const T *from, int64_t n) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) FN(store)(to + i, FN(load)(from + i));
+    if (i < n && n >= LANES) FN(store)(to + n - LANES, FN(load)(from + n - LANES));
+    else for (; i < n; i++) to[i] = from[i];
+}
 
 /* Element (d, h, c) of x stands at its place times the spread, after the padding; column p of a row at p % stride * part +
- * p / stride. All else is 0. */
+ * p / stride. All else of the plane is 0 already. */
 static void FN(lay_out)(const tg__depthwise *a, const T *x, T *plane) {
-    const int64_t stride = a->stride[2], spread = a->spread[2], first = a->padding[2];
-    memset(plane, 0, (size_t)(a->depth * a->rows * a->row) * sizeof(T));
+    const int64_t stride = a->stride[2], spread = a->spread[2], first = a->padding[2], n = a->size[2];
     for (int64_t d = 0; d < a->size[0]; d++) {
-        for (int64_t h = 0; h < a->size[1]; h++) {
-            const T *from = x + (d * a->size[1] + h) * a->size[2];
+        for (int64_t h = 0; h < a->size[1]; h++, x += n) {
             T *to = plane + ((d * a->spread[0] + a->padding[0]) * a->rows + h * a->spread[1] + a->padding[1]) * a->row;
             if (stride * spread == 1) {
-                memcpy(to + first, from, (size_t)a->size[2] * sizeof(T));
-                continue;
-            }
-            for (int64_t c = 0; c < a->size[2]; c++) {
-                int64_t column = c * spread + first;
-                to[column % stride * a->part + column / stride] = from[c];
+                FN(copy_row)(to + first, x, n);
+            } else if (stride == 1) {
+                for (int64_t c = 0; c < n; c++) to[c * spread + first] = x[c];
+            } else { /* columns of one remainder after the other; no kernel call has both a stride and a spread */
+                for (int64_t r = 0; r < stride; r++) {
+                    int64_t c = ((r - first) % stride + stride) % stride;
+                    T *part = to + r * a->part + (c + first) / stride;
+                    for (; c < n; c += stride) *part++ = x[c];
+                }
             }
         }
     }
 }
 
-/* Where each tap of a row of results reads, from where the row's first window begins. */
-static int64_t FN(tap_offsets)(const tg__depthwise *a, int64_t *offsets) {
+/* A worker's memory: the plane, all zeros, and where each tap of a row of results reads, from where the row's first window
+ * begins. Returns the number of taps. */
+static int64_t FN(prepare)(const tg__depthwise *a, T *plane, int64_t *offsets) {
     int64_t taps = a->taps[0] * a->taps[1] * a->taps[2];
+    memset(plane, 0, a->plane_bytes);
     for (int64_t t = 0; t < taps; t++) {
         int64_t tap = a->turned ? taps - 1 - t : t, column = tap % a->taps[2] * a->dilation[2];
         int64_t row = tap / a->taps[2] % a->taps[1] * a->dilation[1], slice = tap / a->taps[2] / a->taps[1] * a->dilation[0];
@@ -44,12 +58,12 @@ static int64_t FN(tap_offsets)(const tg__depthwise *a, int64_t *offsets) {
 }
 
 INLINE void FN(vectors)(int count, T *y, const T *plane, const T *w, const int64_t *offsets, int64_t taps) {
-    FN(vec) sum[VECTORS];
-    UNROLL for (int v = 0; v < count; v++) sum[v] = (FN(vec)){0};
+    VEC sum[VECTORS];
+    UNROLL for (int v = 0; v < count; v++) sum[v] = (VEC){0};
     for (int64_t t = 0; t < taps; t++) {
         const T *from = plane + offsets[t];
-        FN(vec) tap = w[t] - (FN(vec)){0};
-        UNROLL for (int v = 0; v < count; v++) sum[v] = FN(load)(from + v * LANES) * tap + sum[v];
+        VEC tap = FN(splat)(w[t]);
+        UNROLL for (int v = 0; v < count; v++) sum[v] = FN(fused)(FN(load)(from + v * LANES), tap, sum[v]);
     }
     UNROLL for (int v = 0; v < count; v++) FN(store)(y + v * LANES, sum[v]);
 }
@@ -64,52 +78,105 @@ static void FN(result_row)(T *y, int64_t n, const T *plane, const T *w, const in
     memcpy(y + i, last, (size_t)(n - i) * sizeof(T));
 }
 
-/* Results of planes [begin, end), numbered image by image. */
-void TG__SET(FN(tg__depthwise))(const tg__depthwise *a, int64_t begin, int64_t end, void *memory) {
-    T *plane = memory;
-    int64_t *offsets = (int64_t *)(void *)((char *)memory + a->plane_bytes), taps = FN(tap_offsets)(a, offsets);
-    int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
-    for (int64_t p = begin; p < end; p++) {
-        FN(lay_out)(a, (const T *)a->x + p * size, plane);
-        T *y = (T *)a->y + p * at;
-        for (int64_t d = 0; d < a->at[0]; d++)
-            for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2])
-                FN(result_row)(y, a->at[2], plane + (d * a->stride[0] * a->rows + h * a->stride[1]) * a->row,
-                               (const T *)a->w + p % a->channels * taps, offsets, taps);
+/* 3 x 3 adjacent taps, in registers, for a row of at least a vector; the last vector may compute some results again. */
+INLINE void FN(row_of_nine)(T *y, int64_t n, const T *plane, const VEC *w, int64_t down, int64_t right) {
+    for (int64_t i = 0; i < n; i += LANES) {
+        int64_t at = i + LANES <= n ? i : n - LANES;
+        VEC sum = {0};
+        UNROLL for (int t = 0; t < 9; t++) {
+            sum = FN(fused)(FN(load)(plane + at + t / 3 * down + t % 3 * right), w[t], sum);
+        }
+        FN(store)(y + at, sum);
     }
 }
 
-/* The sum over a plane of g times what one tap sees: vector sums of each row, then of their lanes. */
-static T FN(tap_sum)(const tg__depthwise *a, const T *g, const T *plane) {
-    FN(vec) sum = {0};
-    T rest = 0;
+static void FN(plane_of_nine)(const tg__depthwise *a, T *y, const T *plane, const T *w, const int64_t *offsets) {
+    VEC tap[9];
+    const int64_t down = offsets[3] - offsets[0], step = a->stride[1] * a->row;
+    plane += offsets[0];
+    UNROLL for (int t = 0; t < 9; t++) tap[t] = FN(splat)(w[t]);
+    if (a->turned)
+        for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2]) FN(row_of_nine)(y, a->at[2], plane + h * step, tap, down, -1);
+    else
+        for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2]) FN(row_of_nine)(y, a->at[2], plane + h * step, tap, down, 1);
+}
+
+static bool FN(is_nine)(const tg__depthwise *a) {
+    return a->taps[0] == 1 && a->at[0] == 1 && a->taps[1] == 3 && a->taps[2] == 3 && a->stride[2] == 1 && a->dilation[2] == 1 &&
+           a->at[2] >= LANES;
+}
+
+/* Results of planes [begin, end), numbered image by image. */
+void TG__SET(FN(tg__depthwise))(const tg__depthwise *a, int64_t begin, int64_t end, void *memory) {
+    T *plane = memory;
+    int64_t *offsets = (int64_t *)(void *)((char *)memory + a->plane_bytes), taps = FN(prepare)(a, plane, offsets);
+    int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
+    const bool nine = FN(is_nine)(a);
+    for (int64_t p = begin; p < end; p++) {
+        const T *w = (const T *)a->w + p % a->channels * taps;
+        T *y = (T *)a->y + p * at;
+        FN(lay_out)(a, (const T *)a->x + p * size, plane);
+        if (nine) {
+            FN(plane_of_nine)(a, y, plane, w, offsets);
+            continue;
+        }
+        for (int64_t d = 0; d < a->at[0]; d++)
+            for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2])
+                FN(result_row)(y, a->at[2], plane + (d * a->stride[0] * a->rows + h * a->stride[1]) * a->row, w, offsets, taps);
+    }
+}
+
+/* Adds to each of `count` sums a plane of g times what its tap sees. Lanes past the end of a row count as zeros. */
+INLINE void FN(tap_sums)(int count, VEC *sums, const tg__depthwise *a, const T *g, const T *plane, const int64_t *offsets) {
+    const int64_t n = a->at[2], whole = n / LANES * LANES;
+    FN(bits) there;
+    VEC sum[NINE];
+    for (int64_t l = 0; l < LANES; l++) there[l] = l < n - whole ? -1 : 0;
+    UNROLL for (int t = 0; t < count; t++) sum[t] = (VEC){0};
     for (int64_t d = 0; d < a->at[0]; d++) {
-        for (int64_t h = 0; h < a->at[1]; h++, g += a->at[2]) {
+        for (int64_t h = 0; h < a->at[1]; h++, g += n) {
             const T *from = plane + (d * a->stride[0] * a->rows + h * a->stride[1]) * a->row;
-            int64_t i = 0;
-            for (; i + LANES <= a->at[2]; i += LANES) sum = FN(load)(g + i) * FN(load)(from + i) + sum;
-            for (; i < a->at[2]; i++) rest += g[i] * from[i];
+            for (int64_t i = 0; i < whole; i += LANES) {
+                VEC right = FN(load)(g + i);
+                UNROLL for (int t = 0; t < count; t++) sum[t] = FN(fused)(right, FN(load)(from + offsets[t] + i), sum[t]);
+            }
+            if (whole == n) continue;
+            VEC right = {0};
+            memcpy(&right, g + whole, (size_t)(n - whole) * sizeof(T));
+            UNROLL for (int t = 0; t < count; t++) {
+                VEC left = (VEC)((FN(bits))FN(load)(from + offsets[t] + whole) & there);
+                sum[t] = FN(fused)(right, left, sum[t]);
+            }
         }
     }
-    for (int64_t l = 0; l < LANES; l++) rest += sum[l];
-    return rest;
+    UNROLL for (int t = 0; t < count; t++) sums[t] += sum[t];
 }
 
 /* Gradients of the weights of channels [begin, end). */
 void TG__SET(FN(tg__depthwise_weights))(const tg__depthwise *a, int64_t begin, int64_t end, void *memory) {
     T *plane = memory;
-    int64_t *offsets = (int64_t *)(void *)((char *)memory + a->plane_bytes), taps = FN(tap_offsets)(a, offsets);
+    VEC *sums = (VEC *)(void *)((char *)memory + a->plane_bytes);
+    int64_t taps = a->taps[0] * a->taps[1] * a->taps[2], *offsets = (int64_t *)(void *)(sums + taps);
     int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
+    FN(prepare)(a, plane, offsets);
     for (int64_t c = begin; c < end; c++) {
-        T *w = (T *)a->y + c * taps;
-        memset(w, 0, (size_t)taps * sizeof(T));
+        memset(sums, 0, (size_t)taps * sizeof *sums);
         for (int64_t n = 0; n < a->images; n++) {
-            int64_t p = n * a->channels + c;
+            int64_t p = n * a->channels + c, t = 0;
+            const T *g = (const T *)a->w + p * at;
             FN(lay_out)(a, (const T *)a->x + p * size, plane);
-            for (int64_t t = 0; t < taps; t++) w[t] += FN(tap_sum)(a, (const T *)a->w + p * at, plane + offsets[t]);
+            for (; t + NINE <= taps; t += NINE) FN(tap_sums)(NINE, sums + t, a, g, plane, offsets + t);
+            for (; t + 3 <= taps; t += 3) FN(tap_sums)(3, sums + t, a, g, plane, offsets + t);
+            for (; t < taps; t++) FN(tap_sums)(1, sums + t, a, g, plane, offsets + t);
+        }
+        for (int64_t t = 0; t < taps; t++) {
+            T *w = (T *)a->y + c * taps + t;
+            *w = 0;
+            for (int64_t l = 0; l < LANES; l++) *w += sums[t][l];
         }
     }
 }
 
+#undef VEC
 #undef LANES
 #undef VECTORS

@@ -12,6 +12,7 @@
 #include "kernels/norm.h"
 #include "kernels/rows.h"
 #include "kernels/set.h"
+#include "kernels/winograd.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -42,6 +43,8 @@
         .channel_norm_grad = {tg__channel_norm_grad_f32_##set, tg__channel_norm_grad_f64_##set},             \
         .depthwise = {tg__depthwise_f32_##set, tg__depthwise_f64_##set},                                     \
         .depthwise_weights = {tg__depthwise_weights_f32_##set, tg__depthwise_weights_f64_##set},             \
+        .winograd = tg__winograd_##set,                                                                      \
+        .winograd_weights = tg__winograd_weights_##set,                                                      \
     },
 
 static const tg__kernels kernels[TG_ISA_COUNT] = {TG__SET_MAP(KERNELS)};
@@ -89,6 +92,18 @@ const tg__kernels *tg__kernels_get(void) {
     if (k) return k;
     pthread_once(&once, choose);
     return atomic_load_explicit(&chosen, memory_order_acquire);
+}
+
+static _Atomic int plain_convolutions; /* 0: not known yet, 1: TG_CONV=plain, 2: not */
+
+bool tg__winograd_wanted(void) {
+    int known = atomic_load_explicit(&plain_convolutions, memory_order_relaxed);
+    if (!known) {
+        const char *way = getenv("TG_CONV");
+        known = way && strcmp(way, "plain") == 0 ? 1 : 2;
+        atomic_store_explicit(&plain_convolutions, known, memory_order_relaxed);
+    }
+    return known == 2;
 }
 
 tg_micro_fn *tg__micro_get(const tg_micro *m, tg_dtype d) {

@@ -275,6 +275,16 @@ static int64_t worker_elements(int64_t m, int64_t n, int64_t block, size_t size)
 #undef TYPE
 #undef SQUARE
 
+static void multiply_panels(int64_t rows, int64_t cols, int64_t k, const float *left, const float *right, float *c,
+                            int64_t c_row, bool add) {
+    const int64_t tile_cols = TILE_VECTORS * VECTOR_BYTES / (int64_t)sizeof(float);
+    sweep_f32(rows, cols, k, (left_f32){left, 1, 0, true}, (right_f32){right, tile_cols, tile_cols * k},
+              (result_f32){c, c_row, 1}, add);
+}
+
+const tg__gemm_panels TG__SET(tg__gemm_panels_f32) = {ROWS, TILE_VECTORS * VECTOR_BYTES / (int64_t)sizeof(float),
+                                                      multiply_panels};
+
 #define T double
 #define TYPE f64
 #define SQUARE SQUARE_F64

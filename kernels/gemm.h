@@ -35,10 +35,26 @@ static inline tg__gemm_order tg__gemm_cut(int64_t m, int64_t n, int64_t K) {
     return (tg__gemm_order){block, chunk, (K + chunk - 1) / chunk};
 }
 
+/* The inside of a product, for kernels that pack operands of their own. Rows of the left one are cut into
+ * tg__gemm_row_tiles(rows, tile_rows) tiles (tg__gemm_row_tile), each packed term by term; columns of the right one into
+ * panels of tile_cols, each packed term by term and whole. c (rows x cols) = or += left right, over k terms from zero. */
+typedef struct tg__gemm_panels {
+    int64_t tile_rows, tile_cols;
+    void (*multiply)(int64_t rows, int64_t cols, int64_t k, const float *left, const float *right, float *c, int64_t c_row,
+                     bool add);
+} tg__gemm_panels;
 
-#define TG__GEMM_DECLARE(set)                    \
-    void tg__gemm_f32_##set(const tg__gemm *g);  \
-    void tg__gemm_f64_##set(const tg__gemm *g);
+static inline int64_t tg__gemm_row_tiles(int64_t rows, int64_t tile_rows) { return (rows + tile_rows - 1) / tile_rows; }
+
+/* The first row of tile t of `tiles` (and of the one past the last: rows); their sizes differ by at most one. */
+static inline int64_t tg__gemm_row_tile(int64_t rows, int64_t tiles, int64_t t) {
+    return rows / tiles * t + (t < rows % tiles ? t : rows % tiles);
+}
+
+#define TG__GEMM_DECLARE(set)                                \
+    void tg__gemm_f32_##set(const tg__gemm *g);              \
+    void tg__gemm_f64_##set(const tg__gemm *g);              \
+    extern const tg__gemm_panels tg__gemm_panels_f32_##set;
 TG__GEMM_DECLARE(any)
 TG__GEMM_DECLARE(avx2)
 TG__GEMM_DECLARE(avx512)

@@ -81,6 +81,7 @@ typedef struct tg__channel_norm {
 /* A convolution of planes x (images, channels, size) with one kernel for each channel: y (images, channels, at). Element i of
  * an axis stands at i * spread + padding of a plane of zeros; result p sees i = p * stride + tap * dilation there. turned: the
  * taps of w in reverse. Of the weights: w holds the cotangents of y, and y (channels, taps) the result. */
+#define TG__DEPTHWISE_SUM 64 /* bytes for the sum of a tap in a worker's memory */
 typedef struct tg__depthwise {
     const void *x, *w;
     void *y;
@@ -90,6 +91,18 @@ typedef struct tg__depthwise {
     int64_t depth, rows, part, row; /* of the laid out plane; part: columns of one remainder by the stride */
     size_t plane_bytes, memory;     /* what depthwise_plan found: of the plane, and of all that a worker needs */
 } tg__depthwise;
+
+/* A convolution of planes x (images, groups in, size) with kernels of 3 x 3 and stride 1: y (images, groups out, at). The weight
+ * of channels (o, i) of a group begins at o * w_out + i * w_in of its in * out * 9; turned: its taps in reverse. Of the weights:
+ * g (images, groups out, at) holds the cotangents of y, and y the result. */
+typedef struct tg__winograd {
+    const float *x, *w, *g;
+    float *y;
+    int64_t images, groups, in, out, size[2], at[2], padding[2], w_out, w_in;
+    bool turned;
+    int threads;
+    void *scratch; /* tg__winograd_scratch bytes, 64-byte aligned */
+} tg__winograd;
 
 typedef struct tg__kernels {
     tg_isa_level isa;
@@ -111,6 +124,9 @@ typedef struct tg__kernels {
     /* planes [begin, end), counted image by image; channels [begin, end); memory: a->memory bytes of the caller's thread */
     void (*depthwise[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
     void (*depthwise_weights[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
+    /* false: a result is not finite, where the plain sum may be: compute it again by that */
+    bool (*winograd)(const tg__winograd *a);
+    bool (*winograd_weights)(const tg__winograd *a);
 } tg__kernels;
 
 /* The table in use: the best set of this CPU, or the one that TG_ISA names (baseline, avx2, avx512; one that the CPU lacks is

@@ -1,4 +1,5 @@
 /* Convolution */
+#include "kernels/winograd.h"
 #include "ops/op_file.h"
 
 /* The three ops of this file are the derivatives of one form, linear in each of x, w and g:
@@ -277,7 +278,7 @@ static tg__depthwise depthwise_of(const form *f, bool transpose, size_t size) {
     d.depth = extent[0], d.rows = extent[1];
     d.part = (extent[2] + d.stride[2] - 1) / d.stride[2], d.row = d.part * d.stride[2];
     d.plane_bytes = round64((size_t)(d.depth * d.rows * d.row) * size + 128); /* whole vectors are read */
-    d.memory = d.plane_bytes + round64((size_t)f->all_taps * sizeof(int64_t));
+    d.memory = d.plane_bytes + round64((size_t)f->all_taps * (sizeof(int64_t) + TG__DEPTHWISE_SUM));
     return d;
 }
 
@@ -311,6 +312,48 @@ static size_t depthwise_scratch(const form *f, bool transpose, int64_t items, tg
 
 static int at_type(tg_dtype d) { return d == TG_F64; }
 
+/* ------------------------------------------------------------------ kernels of 3 x 3 */
+
+static tg__winograd winograd_of(const form *f, bool transpose, int threads) {
+    tg__winograd a = {.x = transpose ? f->g : f->x, .w = f->w, .images = f->images, .groups = f->groups, .turned = transpose};
+    a.in = transpose ? f->og : f->cg, a.out = transpose ? f->cg : f->og;
+    a.w_in = transpose ? f->cg * f->all_taps : f->all_taps, a.w_out = transpose ? f->all_taps : f->cg * f->all_taps;
+    a.threads = threads < 1 ? 1 : threads;
+    for (int i = 0; i < 2; i++) {
+        a.size[i] = transpose ? f->at[i + 1] : f->size[i + 1];
+        a.at[i] = transpose ? f->size[i + 1] : f->at[i + 1];
+        a.padding[i] = transpose ? 2 - f->padding[i + 1] : f->padding[i + 1];
+    }
+    return a;
+}
+
+/* Chosen by dtype and shape alone. */
+static bool is_winograd(const form *f, bool transpose, tg_dtype d) {
+    bool fits = d == TG_F32 && tg__winograd_wanted() && f->taps[0] == 1 && f->at[0] == 1 && f->size[0] == 1;
+    for (int a = 1; a < AXES; a++) fits = fits && f->taps[a] == 3 && f->stride[a] == 1 && f->dilation[a] == 1;
+    tg__winograd w = winograd_of(f, transpose, 1);
+    return fits && w.padding[0] >= 0 && w.padding[1] >= 0 && tg__winograd_fits(&w);
+}
+
+static size_t winograd_scratch(const form *f, bool transpose, int threads) {
+    tg__winograd w = winograd_of(f, transpose, threads);
+    return tg__winograd_scratch(&w);
+}
+
+static bool run_winograd(const tg_kernel_args *k, const form *f, bool transpose) {
+    tg__winograd w = winograd_of(f, transpose, k->threads);
+    w.y = k->out[0].data, w.scratch = k->scratch;
+    return tg__kernels_get()->winograd(&w);
+}
+
+static bool run_winograd_weights(const tg_kernel_args *k, const form *f) {
+    tg__winograd w = winograd_of(f, false, k->threads);
+    w.g = f->g, w.y = k->out[0].data, w.scratch = k->scratch;
+    return tg__kernels_get()->winograd_weights(&w);
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
 /* ------------------------------------------------------------------ conv */
 
 static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads) {
@@ -319,7 +362,8 @@ static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out
     form f = form_of(&in[0], &in[1], out, attr);
     int64_t batch = f.images * f.groups;
     if (is_depthwise(&f)) return depthwise_scratch(&f, false, batch, in->dtype, threads);
-    return offsets_bytes(batch) + tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
+    size_t plain = offsets_bytes(batch) + tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
+    return is_winograd(&f, false, in->dtype) ? larger(plain, winograd_scratch(&f, false, threads)) : plain;
 }
 
 /* For each image and group: y (og x positions) = w (og x cg taps) patches (cg taps x positions). */
@@ -332,6 +376,7 @@ static tg_status conv_kernel(tg_kernel_args *k) {
         r.piece = tg__kernels_get()->depthwise[at_type(y->dtype)];
         return run_depthwise(k, &f, r);
     }
+    if (is_winograd(&f, false, y->dtype) && run_winograd(k, &f, false)) return TG_OK;
     tg__image patches = patches_of_x(&f, true);
     tg__gemm g = {.m = f.og, .n = f.all_at, .k = f.cg * f.all_taps, .pairs = 1, .batch = f.images * f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);
@@ -430,6 +475,7 @@ const tg_op tg__op_conv = {
                CONV((1, 2, 1), (1, 1, 0), (1, 1, 2), (0), 1)),
         SAMPLE("wider than a panel", INPUTS(IN('f', (1, 2, 6, 35)), IN('f', (7, 2, 3, 3))),
                CONV((1, 1), (1, 1), (1, 1), (0), 1)),
+        SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (17, 16, 3, 3))), CONV((1, 1), (1, 1), (1, 1), (0), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 5, 5)), IN('f', (3, 2, 3, 3))), CONV((1, 1), (0, 0), (1, 1), (0), 1))),
     BADS(
         BAD("a matrix", TG_ESHAPE, "rank 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))), CONV((1), (0), (1), (0), 1)),
@@ -602,7 +648,8 @@ static size_t conv_transpose_scratch(const tg_operand *in, int n_in, const tg_op
     form f = form_of(out, &in[1], &in[0], attr);
     if (is_depthwise_transpose(&f)) return depthwise_scratch(&f, true, f.images * f.groups, out->dtype, threads);
     transpose_memory m = transpose_memory_of(&f, out->dtype, threads);
-    return m.offsets + m.weights + m.points + m.gemm;
+    size_t plain = m.offsets + m.weights + m.points + m.gemm;
+    return is_winograd(&f, true, out->dtype) ? larger(plain, winograd_scratch(&f, true, threads)) : plain;
 }
 
 /* For each image and group: the phase of x (cg x points) = taps (cg x og taps) patches of g (og taps x points). */
@@ -647,6 +694,7 @@ static tg_status conv_transpose_kernel(tg_kernel_args *k) {
         r.piece = tg__kernels_get()->depthwise[at_type(x->dtype)];
         return run_depthwise(k, &f, r);
     }
+    if (is_winograd(&f, true, x->dtype) && run_winograd(k, &f, true)) return TG_OK;
     transpose_memory memory = transpose_memory_of(&f, x->dtype, k->threads);
     for (int64_t i = 0; i < phases_of(&f); i++) {
         phase h = phase_at(&f, phase_number(&f, i));
@@ -709,6 +757,7 @@ const tg_op tg__op_conv_transpose = {
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 2, 2, 3)), IN('f', (2, 1, 2, 2, 2))),
                CONV((2, 1, 1), (0, 1, 0), (1, 2, 1), (4, 2, 4), 1)),
+        SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (16, 17, 3, 3))), CONV((1, 1), (1, 1), (1, 1), (13, 14), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 3)), IN('f', (2, 2, 2))), CONV((1), (0), (1), (4), 1))),
     BADS(
         BAD("channels that differ", TG_ESHAPE, "is for 3 channels, not for 2", INPUTS(IN('f', (1, 2, 5)), IN('f', (3, 2, 3))),
@@ -732,8 +781,10 @@ static size_t conv_weight_grad_scratch(const tg_operand *in, int n_in, const tg_
     if (!out->numel) return 0;
     form f = form_of(&in[0], out, &in[1], attr);
     if (is_depthwise(&f)) return depthwise_scratch(&f, false, f.groups, in->dtype, threads);
-    return offsets_bytes(f.groups) + tables_bytes(&f) +
-           tg__gemm_scratch(in->dtype, f.og, f.cg * f.all_taps, f.all_at, (int)f.images, f.groups, threads);
+    size_t plain = offsets_bytes(f.groups) + tables_bytes(&f) +
+                   tg__gemm_scratch(in->dtype, f.og, f.cg * f.all_taps, f.all_at, (int)f.images, f.groups, threads);
+    tg__winograd w = winograd_of(&f, false, threads);
+    return is_winograd(&f, false, in->dtype) ? larger(plain, tg__winograd_weights_scratch(&w)) : plain;
 }
 
 /* For each group: w (og x cg taps) = sum over images of g (og x positions) patches (positions x cg taps). */
@@ -747,6 +798,7 @@ static tg_status conv_weight_grad_kernel(tg_kernel_args *k) {
         r.piece = tg__kernels_get()->depthwise_weights[at_type(w->dtype)];
         return run_depthwise(k, &f, r);
     }
+    if (is_winograd(&f, false, w->dtype) && run_winograd_weights(k, &f)) return TG_OK;
     tg__image patches = patches_of_x(&f, false);
     tg__gemm g = {.m = f.og, .n = f.cg * f.all_taps, .k = f.all_at, .pairs = (int)f.images, .batch = f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);
@@ -818,6 +870,7 @@ const tg_op tg__op_conv_weight_grad = {
                CONV((1, 1), (0, 0), (1, 1), (1, 1), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 3, 4, 3)), IN('f', (1, 2, 2, 3, 2))),
                CONV((1, 1, 1), (0, 0, 0), (1, 1, 1), (2, 2, 2), 1)),
+        SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (1, 17, 13, 14))), CONV((1, 1), (1, 1), (1, 1), (3, 3), 1)),
         SAMPLE("more positions than a block", INPUTS(IN('f', (1, 1, 20, 22)), IN('f', (1, 2, 18, 20))),
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 5)), IN('f', (0, 3, 3))), CONV((1), (0), (1), (3), 1))),
@@ -888,6 +941,8 @@ TG_API(tg_tensor, tg_conv1d, (tg_tensor x, tg_tensor w, tg_conv_config config), 
 }
 
 /*| tg_conv2d: the convolution of images with a bank of kernels: tg_conv1d with two spatial axes.
+ *  In f32, kernels of 3 x 3 with stride 1 between 16 channels or more may be computed by tiles (Winograd), with about twice the
+ *  rounding error of the plain sum, relative to the largest elements nearby; TG_CONV=plain in the environment forbids it.
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
  *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d; a bias is b (O, 1, 1)
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
