@@ -92,9 +92,9 @@ typedef struct tg__depthwise {
     size_t plane_bytes, memory;     /* what depthwise_plan found: of the plane, and of all that a worker needs */
 } tg__depthwise;
 
-/* A convolution of planes x (images, groups in, size) with kernels of 3 x 3 and stride 1: y (images, groups out, at). The weight
- * of channels (o, i) of a group begins at o * w_out + i * w_in of its in * out * 9; turned: its taps in reverse. Of the weights:
- * g (images, groups out, at) holds the cotangents of y, and y the result. */
+/* A convolution of planes x (images, groups in, size) with kernels of 3 x 3 and stride 1: y (images, groups out, at). The
+ * weight of channels (o, i) of a group begins at o * w_out + i * w_in of its in * out * 9; turned: its taps in reverse. Of the
+ * weights: g (images, groups out, at) holds the cotangents of y, and y the result. */
 typedef struct tg__winograd {
     const float *x, *w, *g;
     float *y;

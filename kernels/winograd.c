@@ -163,7 +163,8 @@ typedef struct place { /* of a tile */
 static int64_t find_bands(band *bands, const tiling *t, int64_t begin, int64_t end) {
     int64_t n = 0, base = 0, image_tiles = t->down * t->across;
     for (int64_t tile = begin; tile < end;) {
-        int64_t image = tile / image_tiles, first = tile % image_tiles / t->across, stop = min_of(end, (image + 1) * image_tiles);
+        int64_t image = tile / image_tiles, first = tile % image_tiles / t->across;
+        int64_t stop = min_of(end, (image + 1) * image_tiles);
         int64_t rows = (stop - 1) % image_tiles / t->across - first + 1;
         bands[n++] = (band){image, first, rows, base};
         base += (STEP * (rows - 1) + t->reach) * t->row;
@@ -173,8 +174,8 @@ static int64_t find_bands(band *bands, const tiling *t, int64_t begin, int64_t e
 }
 
 /* Tiles past the last one stand where the first one does, so that whole vectors of tiles may be read. */
-static void find_places(place *places, const tiling *t, const band *bands, const int64_t *at, int64_t image_results, int64_t begin,
-                        int64_t end, int64_t room) {
+static void find_places(place *places, const tiling *t, const band *bands, const int64_t *at, int64_t image_results,
+                        int64_t begin, int64_t end, int64_t room) {
     int64_t image_tiles = t->down * t->across;
     for (int64_t i = begin; i < begin + room; i++) {
         int64_t tile = i < end ? i : begin, inside = tile % image_tiles, y = inside / t->across, x = inside % t->across;

@@ -757,7 +757,8 @@ const tg_op tg__op_conv_transpose = {
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 2, 2, 3)), IN('f', (2, 1, 2, 2, 2))),
                CONV((2, 1, 1), (0, 1, 0), (1, 2, 1), (4, 2, 4), 1)),
-        SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (16, 17, 3, 3))), CONV((1, 1), (1, 1), (1, 1), (13, 14), 1)),
+        SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (16, 17, 3, 3))),
+               CONV((1, 1), (1, 1), (1, 1), (13, 14), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 3)), IN('f', (2, 2, 2))), CONV((1), (0), (1), (4), 1))),
     BADS(
         BAD("channels that differ", TG_ESHAPE, "is for 3 channels, not for 2", INPUTS(IN('f', (1, 2, 5)), IN('f', (3, 2, 3))),

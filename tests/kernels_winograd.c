@@ -1,5 +1,5 @@
-/* tests/kernels_winograd.c: Winograd's convolutions against plain sums in f64: how far off they are, the same bits for any number
- * of threads, and what they say of results that are not finite; in every instruction set. */
+/* tests/kernels_winograd.c: Winograd's convolutions against plain sums in f64: how far off they are, the same bits for any
+ * number of threads, and what they say of results that are not finite; in every instruction set. */
 #include "kernels/winograd.h"
 
 #include <math.h>

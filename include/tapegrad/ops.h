@@ -707,6 +707,8 @@ TG_SITED(tg_tensor, tg_conv1d, tg_tensor x, tg_tensor w, tg_conv_config config);
 #define tg_conv1d(...) tg_conv1d_at(TG_HERE, __VA_ARGS__)
 
 /* tg_conv2d: the convolution of images with a bank of kernels: tg_conv1d with two spatial axes.
+ *  In f32, kernels of 3 x 3 with stride 1 between 16 channels or more may be computed by tiles (Winograd), with about twice the
+ *  rounding error of the plain sum, relative to the largest elements nearby; TG_CONV=plain in the environment forbids it.
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
  *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d; a bias is b (O, 1, 1)
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
