@@ -75,7 +75,8 @@ BENCHES   := $(filter-out bench/proto_%,$(wildcard bench/*.c))
 
 # ---------------------------------------------------------------- targets
 
-.PHONY: all demo test nightly gradcheck bench bench-check bench-compare proto docs install uninstall clean asan tsan check lint deps needs help
+.PHONY: all demo test nightly gradcheck bench bench-check bench-compare proto docs flags install uninstall clean asan tsan check \
+        lint deps needs help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -134,6 +135,9 @@ lint: $(B)/libtapegrad.a $(B)/$(SO) ## the rules of the sources, the headers alo
 
 deps: ## install what the build, the demo and the tests need
 	@tools/deps build demo test
+
+flags: ## what a program needs of a library that is not installed: cc my.c $(make -s flags)
+	@echo $(PKG_CFLAGS) -Iinclude $(B)/libtapegrad.a -fopenmp $(LIBS)
 
 install: all ## PREFIX=/usr/local, DESTDIR= for packagers
 	install -d $(addprefix '$(DESTDIR)$(PREFIX)'/,bin include/tapegrad lib/pkgconfig)
