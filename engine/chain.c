@@ -88,10 +88,12 @@ static void add_move(tg__chain *c, uint16_t reg, uint32_t size) {
     c->moves[c->n_moves++] = (tg__chain_move){reg, size * (uint32_t)c->set->group};
 }
 
+static bool is_still(const tg__stream *s) { return s->in_runs && s->one_element; }
+
 static void make_moves(tg__chain *c, const maker *m) {
     for (uint32_t i = 0; i < m->b->n_streams; i++) {
         const tg__stream *s = &m->plan->streams[m->b->streams + i];
-        if (s->kind == TG__LINEAR || s->kind == TG__STRIDED) add_move(c, s->reg, s->size);
+        if (s->kind == TG__LINEAR || (s->kind == TG__STRIDED && !is_still(s))) add_move(c, s->reg, s->size);
     }
     for (uint32_t i = 0; i < m->b->n_outs; i++)
         add_move(c, m->plan->outs[m->b->outs + i].reg, m->plan->outs[m->b->outs + i].size);
@@ -137,6 +139,7 @@ void tg__chain_place(const tg__chain *c, const tg__plan *plan, const tg__block *
         if (!is_tail(&m, (uint16_t)(m.fixed + i))) reg[m.fixed + i] = cells + i * cell;
     for (uint32_t i = 0; i < b->n_streams; i++) {
         const tg__stream *s = &plan->streams[b->streams + i];
-        if (s->kind == TG__SPLAT) reg[s->reg] = memcpy(cells + s->slot * cell, reg[s->reg], (size_t)c->set->group * s->size);
+        if (s->kind == TG__SPLAT) memcpy(cells + s->slot * cell, reg[s->reg], (size_t)c->set->group * s->size);
+        if (s->kind == TG__SPLAT || is_still(s)) reg[s->reg] = cells + s->slot * cell;
     }
 }

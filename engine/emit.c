@@ -371,6 +371,7 @@ static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
         if (p->nodes[x].kind == TG__L_TAIL ? !emit_tail(&w, x) : !emit_micro(&w, x, at++)) return false;
     choose_chunk(&w);
     give_stream_slots(&w);
+    if (!tg__runs_find(p, &w.b)) return false;
     number_scratch(&w);
     size_t scratch = (size_t)w.b.n_slots * w.b.slot_bytes;
     if (scratch > p->draft.block_scratch) p->draft.block_scratch = scratch;

@@ -4,9 +4,11 @@
  *   fuse.c      nodes to groups: a fused block, a kernel, a packing of a view
  *   schedule.c  the order of the groups
  *   emit.c      groups to steps: micro-ops, streams, operands; which values are stored
+ *   runs.c      streams of a block that are read without a copy
  *   place.c     where stored values lie
  *   plan.c      the cache
- *   run.c       running a plan */
+ *   run.c       running a plan
+ *   block.c     running a block */
 #ifndef TG_PLANNER_H
 #define TG_PLANNER_H
 
@@ -74,7 +76,9 @@ typedef struct tg__stream {
     int64_t offset;         /* bytes */
     uint32_t shape;         /* strided: shape of the index space, interned, and its strides in plan->strides */
     uint32_t strides;
-    uint8_t kind, size;
+    uint32_t runs; /* the axes outside of runs, in plan->strides: dimension and stride in bytes, innermost first */
+    uint8_t kind, size, run_rank;
+    bool in_runs, one_element; /* one_element: a run is one element, read again and again */
     uint16_t reg;
     uint16_t last_read; /* micro-op */
 } tg__stream;
@@ -107,6 +111,7 @@ typedef struct tg__tail {
 typedef struct tg__block {
     int64_t numel, chunk, segment; /* segment: elements that one fold takes; 0: no folds */
     int64_t pieces;                /* chunks per segment where a segment is longer than a chunk, else 0 */
+    int64_t run;                   /* elements after which pointers of streams in runs change; 0: there are none */
     uint32_t instrs, n_instrs, streams, n_streams, outs, n_outs, tails, n_tails;
     uint32_t n_slots, slot_bytes, n_regs;
     double work;
@@ -287,6 +292,13 @@ bool tg__fuse(tg__planner *p);
 bool tg__schedule(tg__planner *p);
 bool tg__emit(tg__planner *p);
 bool tg__place(tg__planner *p);
+
+/* Finds which strided streams of block b can be read in runs (runs.c). */
+bool tg__runs_find(tg__planner *p, tg__block *b);
+/* Where run number `run` of such a stream begins: bytes. */
+int64_t tg__run_offset(const tg__plan *plan, const tg__stream *s, int64_t run);
+
+void tg__block_run(const tg_tape *t, const tg__plan *plan, const tg__block *b, char *const *base);
 
 /* Whether step `step` is a block that reads the storage element for element only, and not after micro-op `written`. */
 bool tg__only_reads_in_place(const tg__planner *p, uint32_t step, uint32_t storage, uint16_t written);

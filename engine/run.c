@@ -1,7 +1,4 @@
 /* Running a plan. All memory is taken before the first kernel; nothing after the commit point can fail. */
-#include <stdatomic.h>
-
-#include "chain.h"
 #include "planner.h"
 
 typedef struct run {
@@ -10,164 +7,6 @@ typedef struct run {
     const tg__plan *plan;
     char **base; /* by storage */
 } run;
-
-/* ------------------------------------------------------------------ blocks */
-
-typedef struct block_run {
-    const run *r;
-    const tg__block *b;
-    const tg__chain *chain;
-    _Atomic int workers;    /* each takes a part of the scratch memory */
-} block_run;
-
-static int64_t leaves_of(int64_t segment) { return tg__pieces(segment, TG__FOLD_LEAF); }
-
-/* Elements [begin, begin + n) of whole segments, each folded to its end. */
-static void fold_segments(const tg__tail *tail, const char *x, char *out, int64_t segment, int64_t n) {
-    int64_t size = tail->size;
-    for (int64_t s = 0; s < n / segment; s++, x += segment * size, out += size) {
-        if (segment <= TG__FOLD_LEAF) {
-            tail->fold->leaf(x, segment, out);
-            continue;
-        }
-        _Alignas(64) char leaves[(TG__LONGEST_CHUNK / TG__FOLD_LEAF + 1) * 8];
-        int64_t m = leaves_of(segment);
-        for (int64_t l = 0; l < m; l++) {
-            int64_t from = l * TG__FOLD_LEAF, left = segment - from;
-            tail->fold->leaf(x + from * size, left < TG__FOLD_LEAF ? left : TG__FOLD_LEAF, leaves + l * size);
-        }
-        tail->fold->combine(leaves, m, out);
-    }
-}
-
-/* A piece of a segment that is longer than a chunk: its leaves wait for the others. */
-static void fold_piece(const tg__tail *tail, const char *x, char *partials, int64_t segment, int64_t begin, int64_t n) {
-    int64_t size = tail->size, at = begin / segment * leaves_of(segment) + begin % segment / TG__FOLD_LEAF;
-    for (int64_t from = 0; from < n; from += TG__FOLD_LEAF, at++)
-        tail->fold->leaf(x + from * size, n - from < TG__FOLD_LEAF ? n - from : TG__FOLD_LEAF, partials + at * size);
-}
-
-static void run_tails(const block_run *w, void *const *reg, int64_t begin, int64_t n) {
-    const tg__block *b = w->b;
-    for (uint32_t i = 0; i < b->n_tails; i++) {
-        const tg__tail *tail = &w->r->plan->tails[b->tails + i];
-        if (b->pieces)
-            fold_piece(tail, reg[tail->reg], w->r->base[tail->partials], b->segment, begin, n);
-        else
-            fold_segments(tail, reg[tail->reg], w->r->base[tail->storage] + begin / b->segment * tail->size, b->segment, n);
-    }
-}
-
-static void load_streams(const block_run *w, void **reg, char *scratch, int64_t begin, int64_t n) {
-    const tg__block *b = w->b;
-    const tg__stream *streams = w->r->plan->streams + b->streams;
-    for (uint32_t i = 0; i < b->n_streams; i++) {
-        const tg__stream *s = &streams[i];
-        if (s->kind == TG__LINEAR) {
-            reg[s->reg] = w->r->base[s->storage] + s->offset + begin * s->size;
-        } else if (s->kind == TG__STRIDED) {
-            char *to = scratch + (size_t)s->slot * b->slot_bytes;
-            tg__copy_in(to, w->r->base[s->storage] + s->offset, s->size, &tg__shape_at(w->r->t, s->shape)->shape,
-                        w->r->plan->strides + s->strides, begin, n);
-        }
-    }
-    const tg__out *outs = w->r->plan->outs + b->outs;
-    for (uint32_t i = 0; i < b->n_outs; i++) reg[outs[i].reg] = w->r->base[outs[i].storage] + begin * outs[i].size;
-}
-
-/* What does not change from chunk to chunk: splats, sources, scratch registers. */
-static void start_registers(const block_run *w, void **reg, char *scratch) {
-    const tg__block *b = w->b;
-    const tg__stream *streams = w->r->plan->streams + b->streams;
-    static const int64_t still[TG_MAX_RANK] = {0};
-    for (uint32_t i = 0; i < b->n_streams; i++) {
-        const tg__stream *s = &streams[i];
-        if (s->kind == TG__FIXED) reg[s->reg] = w->r->base[s->storage];
-        if (s->slot != TG__NONE) reg[s->reg] = scratch + (size_t)s->slot * b->slot_bytes;
-        if (s->kind == TG__SPLAT) {
-            tg_shape line = {1, {b->chunk}};
-            tg__copy_in(reg[s->reg], w->r->base[s->storage] + s->offset, s->size, &line, still, 0, b->chunk);
-        }
-    }
-    for (uint32_t i = 0; i < b->n_slots; i++) reg[b->n_regs - b->n_slots + i] = scratch + (size_t)i * b->slot_bytes;
-}
-
-static inline void run_micro_ops(const block_run *w, void *const *reg, int64_t begin, int64_t n) {
-    const tg__instr *ins = w->r->plan->instrs + w->b->instrs, *end = ins + w->b->n_instrs;
-    for (; ins < end; ins++) {
-        if (ins->c == TG__SOURCE_MARK)
-            ins->fn.source((size_t)n, reg[ins->out], reg[ins->a], (uint64_t)begin);
-        else
-            ins->fn.micro((size_t)n, reg[ins->out], reg[ins->a], reg[ins->b], reg[ins->c]);
-    }
-}
-
-/* Whole groups by the chain, the rest by the loops; registers are left as they were. */
-static void run_chain(const block_run *w, void **reg, int64_t begin, int64_t n) {
-    const tg__chain *c = w->chain;
-    int64_t groups = n / c->set->group, done = groups * c->set->group;
-    c->set->run(c->steps, reg, c->moves, c->n_moves, groups);
-    if (done < n) run_micro_ops(w, reg, begin + done, n - done);
-    for (int i = 0; i < c->n_moves; i++) reg[c->moves[i].reg] = (char *)reg[c->moves[i].reg] - groups * c->moves[i].bytes;
-}
-
-/* Chunks [first, last) of the block. */
-static inline void run_range(block_run *w, int64_t first, int64_t last, char *cells) {
-    const tg__block *b = w->b;
-    char *scratch = w->r->t->block_scratch +
-                    (size_t)atomic_fetch_add_explicit(&w->workers, 1, memory_order_relaxed) * w->r->plan->block_scratch;
-    void *regs[TG__CHAIN_REGS + 1];
-    void **reg = regs;
-    start_registers(w, reg, scratch);
-    if (cells) tg__chain_place(w->chain, w->r->plan, b, reg, cells);
-    for (int64_t c = first; c < last; c++) {
-        int64_t begin, end;
-        if (b->pieces) {
-            int64_t segment = c / b->pieces * b->segment;
-            begin = segment + c % b->pieces * b->chunk;
-            end = begin + b->chunk < segment + b->segment ? begin + b->chunk : segment + b->segment;
-        } else {
-            begin = c * b->chunk;
-            end = begin + b->chunk < b->numel ? begin + b->chunk : b->numel;
-        }
-        load_streams(w, reg, scratch, begin, end - begin);
-        if (cells)
-            run_chain(w, reg, begin, end - begin);
-        else
-            run_micro_ops(w, reg, begin, end - begin);
-        run_tails(w, reg, begin, end - begin);
-    }
-}
-
-static void run_chunks(int64_t first, int64_t last, void *ctx) { run_range(ctx, first, last, NULL); }
-
-static void run_chained_chunks(int64_t first, int64_t last, void *ctx) {
-    _Alignas(64) char cells[TG__CHAIN_CELLS * TG__CHAIN_CELL];
-    run_range(ctx, first, last, cells);
-}
-
-static void combine_tails(const block_run *w) {
-    const tg__block *b = w->b;
-    int64_t m = leaves_of(b->segment);
-    for (uint32_t i = 0; i < b->n_tails; i++) {
-        const tg__tail *tail = &w->r->plan->tails[b->tails + i];
-        for (int64_t s = 0; s < b->numel / b->segment; s++)
-            tail->fold->combine(w->r->base[tail->partials] + s * m * tail->size, m, w->r->base[tail->storage] + s * tail->size);
-    }
-}
-
-static void run_block(const run *r, const tg__block *b) {
-    if (b->numel == 0) return;
-    tg__chain chain;
-    bool chained = tg__chain_make(&chain, r->plan, b);
-    block_run w = {r, b, &chain, 0};
-    int64_t chunks = b->pieces ? b->pieces * (b->numel / b->segment) : (b->numel + b->chunk - 1) / b->chunk;
-    if (chunks == 1 && !chained)
-        run_chunks(0, 1, &w);
-    else
-        tg_parallel(r->t->threads, chunks, b->work, chained ? run_chained_chunks : run_chunks, &w);
-    if (b->pieces) combine_tails(&w);
-}
 
 /* ------------------------------------------------------------------ kernels, packings, writes */
 
@@ -232,7 +71,7 @@ static void run_write(const run *r, const tg__step *s) {
 static tg_status run_step(const run *r, const tg__step *s) {
     switch (s->kind) {
     case TG__BLOCK:
-        run_block(r, &r->plan->blocks[s->index]);
+        tg__block_run(r->t, r->plan, &r->plan->blocks[s->index], r->base);
         return TG_OK;
     case TG__KERNEL:
         return run_kernel(r, s);

@@ -130,3 +130,10 @@ void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape
     else if (size == 4) copy_out_4(dst, src, &l, begin, count);
     else copy_out_8(dst, src, &l, begin, count);
 }
+
+void tg__fill(void *dst, const void *element, size_t size, int64_t count) {
+    const size_t bytes = (size_t)count * size;
+    size_t done = bytes < size ? bytes : size;
+    memcpy(dst, element, done);
+    for (; done < bytes; done *= 2) memcpy((char *)dst + done, dst, done < bytes - done ? done : bytes - done);
+}

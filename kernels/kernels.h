@@ -148,6 +148,9 @@ void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape,
 void tg__copy_out(void *dst, const void *src, size_t size, const tg_shape *shape, const int64_t *strides, int64_t begin,
                   int64_t count);
 
+/* count times the same element. */
+void tg__fill(void *dst, const void *element, size_t size, int64_t count);
+
 /* Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3").
  * Element i of stream s under seed k is a function of (k, s, i) only; `first` may be any number. data points to {seed, stream},
  * two uint64_t. uniform: [0, 1), 24 or 53 random bits. normal: mean 0, deviation 1 (Box-Muller, both numbers used). */

@@ -323,6 +323,8 @@ static int64_t shorten_repeats(tg_tensor *x, const tg_axes *axes) {
     return times;
 }
 
+static tg_tensor sum_of_constant(tg_tensor x, int64_t times) { return tg__is_constant(x, 0) ? x : tg_scale(x, (double)times); }
+
 tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
     tg_shape s = tg_shape_of(x);
     int more = s.rank - shape->rank;
@@ -330,6 +332,8 @@ tg_tensor tg__sum_to(tg_tensor x, const tg_shape *shape) {
     for (int i = 0; i < s.rank; i++)
         if (i < more || (shape->dims[i - more] == 1 && s.dims[i] != 1)) axes.axis[axes.n++] = i;
     if (!axes.n) return x;
+    tg_tensor constant = tg__reshaped_constant(x, shape);
+    if (constant.owner && tg_shape_numel(shape)) return sum_of_constant(constant, tg_shape_numel(&s) / tg_shape_numel(shape));
     int64_t times = shorten_repeats(&x, &axes);
     for (int i = 0; i < axes.n; i++)
         if (tg_shape_of(x).dims[axes.axis[i]] != 1) left.axis[left.n++] = axes.axis[i];
