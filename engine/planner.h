@@ -263,7 +263,7 @@ typedef struct tg__planner {
     uint32_t *order, order_cap; /* schedule: position -> group */
     tg__seen *table; /* equal nodes: open hash */
     uint32_t table_cap;
-    uint32_t *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
+    uint32_t *pairs, pairs_cap, *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
     tg__effect_plan *effects;
     uint32_t effects_cap;
     tg__plan draft; /* the tables grow here */
