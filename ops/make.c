@@ -65,7 +65,7 @@ static const tg_field arange_fields[] = {
 static tg_status arange_infer(tg_infer *f) {
     const arange_attr *attr = f->attr;
     if (attr->n < 0) return tg_infer_fail(f, TG_EARG, "%lld numbers", (long long)attr->n);
-    if ((unsigned)attr->dtype >= TG_DTYPE_COUNT || attr->dtype == TG_BOOL || attr->dtype == TG_U8)
+    if (attr->dtype != TG_F32 && attr->dtype != TG_F64 && attr->dtype != TG_I32 && attr->dtype != TG_I64)
         return tg_infer_fail(f, TG_EDTYPE, "the dtype must be f32, f64, i32 or i64, not %s", tg_dtype_name(attr->dtype));
     if (attr->dtype == TG_I32 && attr->n > INT32_MAX)
         return tg_infer_fail(f, TG_EARG, "%lld numbers do not fit i32", (long long)attr->n);
@@ -115,6 +115,7 @@ const tg_op tg__op_arange = {
             SAMPLE("floats", NUMBERS(40, TG_F64)), SAMPLE("nothing", NUMBERS(0, TG_I64))),
     BADS(BAD("a negative number", TG_EARG, "-1 numbers", NUMBERS(-1, TG_I64)),
          BAD("bool", TG_EDTYPE, "not bool", NUMBERS(3, TG_BOOL)),
+         BAD("16 bits", TG_EDTYPE, "not bf16", NUMBERS(3, TG_BF16)),
          BAD("beyond i32", TG_EARG, "do not fit i32", NUMBERS((int64_t)1 << 32, TG_I32)),
          BAD("no dtype", TG_EDTYPE, "not ?", NUMBERS(3, (tg_dtype)77)),
          BAD("an input", TG_EARG, "not 1", INPUTS(IN('f', (3))), NUMBERS(3, TG_I64))),
