@@ -135,9 +135,10 @@ bool tg__verdict(tg__check *c, bool holds, const char *format, ...) TG_PRINTF(3,
 /* a and b have equal shapes, dtypes and bits; `what` is compared, `how` a came to be. */
 bool tg__same_bits(tg__check *c, const tg__array *a, const tg__array *b, const char *what, const char *how);
 bool tg__same_results(tg__check *c, const tg__result *a, const tg__result *b, const char *how);
+/* Largest difference of f32 b from f64 a, in units of the last place that f32 has at a, or of moves[i] / most where that is
+ * more; moves may be NULL. */
+double tg__ulp_error(const tg__array *a, const tg__array *b, const double *moves, double most, int64_t *where);
 /* Largest difference of b from a, relative to a's elements, or those smaller than `floor` times the largest to that. */
-/* Largest difference of f32 b from f64 a, in units of the last place that f32 has at a. */
-double tg__ulp_error(const tg__array *a, const tg__array *b);
 double tg__relative_error(const tg__array *a, const tg__array *b, double floor, int64_t *where);
 /* What may be wrong with an array that should be `right`: "", or ": wrong sign?" and the like, of up to TG__DIAGNOSIS bytes. */
 #define TG__DIAGNOSIS 160

@@ -1,6 +1,7 @@
 /* tg_op_check: the battery that every op goes through, the library's and the user's. No op has test code of its own: its
  * samples
  * say what to feed it, its definition or reference what must come out, and the rest follows from the rules of tapegrad. */
+#include <float.h>
 #include <math.h>
 
 #include "check.h"
@@ -15,6 +16,8 @@
 #define TOLERANCE_IDENTITY_COARSE 1e-6
 #define TOLERANCE_F32_ELEMENTWISE 2e-6
 #define TOLERANCE_F32_OTHER 1e-5
+#define TOLERANCE_ULP 8.0 /* f32 of elementwise ops */
+#define INPUT_ULP 2.0
 #define TOLERANCE_IDENTITY_F32 1e-5
 #define IDENTITIES 100 /* random pairs for <v, J u> = <J' v, u>, over all samples */
 #define IDENTITIES_F32 4 /* of each sample */
@@ -208,11 +211,18 @@ static void check_no_derivative(tg__check *c, const tg__point *p, const tg__sett
 
 /* One element of the output for one of the input: nothing is summed. */
 static bool is_each_alone(const tg__check *c, const tg__array *a, const tg__result *wide) {
-    return c->op->micro && tg_shape_equal(&a->shape, &wide->y[0].shape);
+    return c->op->micro && !(c->op->flags & TG_OP_BOOL_OUT) && tg_shape_equal(&a->shape, &wide->y[0].shape);
 }
 
-static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *wide, const char *what, double *ulp) {
-    if (!narrow->data || !wide->data) return;
+/* Large samples overflow f32 in some ops, such as products. */
+static bool fits_f32(const tg__array *wide) {
+    double largest = 0;
+    for (int64_t i = 0; i < wide->n; i++) largest = fmax(largest, fabs(tg__array_get(wide, i)));
+    return largest == 0 || (largest >= FLT_MIN && largest <= FLT_MAX);
+}
+
+static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *wide, const char *what) {
+    if (!narrow->data || !wide->data || !fits_f32(wide)) return;
     char text[180];
     int64_t at;
     if (!tg_dtype_is_float(wide->dtype)) {
@@ -224,21 +234,78 @@ static void compare_f32(tg__check *c, const tg__array *narrow, const tg__array *
     double tolerance = c->op->micro ? TOLERANCE_F32_ELEMENTWISE : TOLERANCE_F32_OTHER,
            error = tg__relative_error(wide, narrow, 1, &at);
     if (!(error <= c->report.worst_f32)) c->report.worst_f32 = error;
-    if (ulp) *ulp = fmax(*ulp, tg__ulp_error(wide, narrow));
     tg__verdict(c, error <= tolerance, "f32: %s: %s is %.9g, f64 says %.9g", what,
                 tg__element_text(&wide->shape, at, text, sizeof text), wide->n ? tg__array_get(narrow, at) : 0,
                 wide->n ? tg__array_get(wide, at) : 0);
 }
 
-static void check_f32(tg__check *c, const tg__result *narrow, const tg__result *wide) {
+/* What f64 gives, and how far each element moves when the inputs move by INPUT_ULP. */
+typedef struct exact {
+    const tg__point *p;
+    const tg__setting *s;
+    const tg__result *r;
+    double *moves[1 + TG_SAMPLE_INPUTS]; /* of the value and of the gradients; NULL until needed */
+} exact;
+
+static const tg__array *part_of(const tg__result *r, int part) { return part ? &r->g[part - 1] : &r->y[0]; }
+
+static void add_moves(tg__check *c, exact *e, const tg__result *moved) {
+    for (int part = 0; part <= TG_SAMPLE_INPUTS; part++) {
+        const tg__array *a = part_of(e->r, part), *b = part_of(moved, part);
+        if (!a->data || !b->data) continue;
+        if (!e->moves[part]) {
+            e->moves[part] = tg__check_take(c, (size_t)a->n * sizeof(double));
+            for (int64_t i = 0; i < a->n && e->moves[part]; i++) e->moves[part][i] = 0;
+        }
+        for (int64_t i = 0; i < a->n && e->moves[part]; i++)
+            e->moves[part][i] += fabs(tg__array_get(a, i) - tg__array_get(b, i));
+    }
+}
+
+static void measure_moves(tg__check *c, exact *e) {
+    for (int i = 0; i < e->p->n; i++) {
+        if (!tg__is_float_kind(e->p->in[i].kind)) continue;
+        tg__point q = tg__point_copy(c, e->p);
+        for (int64_t k = 0; k < q.numel[i] && !c->no_memory; k++) q.x[i][k] *= 1 + INPUT_ULP * 0x1p-23;
+        tg__result moved = tg__trial(c, &q, e->s);
+        if (!moved.status) add_moves(c, e, &moved);
+    }
+}
+
+/* In units of the last place. Where the exact function moves by more than TOLERANCE_ULP of them when the inputs move by
+ * INPUT_ULP, as next to a zero, that movement is what is allowed: the result is the exact one of such inputs (mixed stability:
+ * Higham 2002, Accuracy and stability of numerical algorithms, section 1.5). */
+static void check_ulp(tg__check *c, exact *e, int part, const tg__array *narrow, const char *what, double *worst) {
+    const tg__array *wide = part_of(e->r, part);
+    int64_t at;
+    if (!narrow->data || !wide->data || !tg_dtype_is_float(wide->dtype) || !is_each_alone(c, wide, e->r)) return;
+    double error = tg__ulp_error(wide, narrow, NULL, 0, &at);
+    if (!(error <= TOLERANCE_ULP)) {
+        if (!e->moves[0]) measure_moves(c, e);
+        error = tg__ulp_error(wide, narrow, e->moves[part], TOLERANCE_ULP, &at);
+    }
+    char text[180];
+    *worst = fmax(*worst, error);
+    tg__verdict(c, error <= TOLERANCE_ULP, "f32: %s: %s is %.9g, f64 says %.9g: %.1f units in the last place", what,
+                tg__element_text(&wide->shape, at, text, sizeof text), wide->n ? tg__array_get(narrow, at) : 0,
+                wide->n ? tg__array_get(wide, at) : 0, error);
+}
+
+static void check_f32(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *narrow,
+                      const tg__result *wide) {
     char what[40];
+    tg__setting first = *s;
+    first.jvp = first.second = first.forward_over = false;
+    exact e = {p, &first, wide, {NULL}};
     for (int k = 0; k < wide->n_out; k++) {
         snprintf(what, sizeof what, k ? "output %d" : "the value", k);
-        compare_f32(c, &narrow->y[k], &wide->y[k], what, is_each_alone(c, &wide->y[k], wide) ? &c->report.ulp_value : NULL);
+        compare_f32(c, &narrow->y[k], &wide->y[k], what);
+        if (k == 0) check_ulp(c, &e, 0, &narrow->y[k], what, &c->report.ulp_value);
     }
     for (int i = 0; i < TG_SAMPLE_INPUTS; i++) {
         snprintf(what, sizeof what, "d/d input %d", i);
-        compare_f32(c, &narrow->g[i], &wide->g[i], what, is_each_alone(c, &wide->g[i], wide) ? &c->report.ulp_gradient : NULL);
+        compare_f32(c, &narrow->g[i], &wide->g[i], what);
+        check_ulp(c, &e, 1 + i, &narrow->g[i], what, &c->report.ulp_gradient);
     }
 }
 
@@ -351,7 +418,7 @@ static void check_sample(tg__check *c, const tg_sample *sample) {
     if (in64.status) return; /* said above */
     tg__check_layouts(c, &p, &wide, &in64);
     if (!tg__verdict(c, !in32.status, "f32: %s %s", tg_status_name(in32.status), in32.message)) return;
-    check_f32(c, &in32, &in64);
+    check_f32(c, &p, &wide, &in32, &in64);
     tg__check_direct(c, &p, TG_F32, &in32);
     tg__check_layouts(c, &p, &narrow, &in32);
     check_whole_numbers(c, &p);
@@ -421,6 +488,11 @@ static void large_size(tg__check *c, tg__point p) {
     tg__setting s = tg__setting_of(TG_F32);
     tg__result r = try_size(c, &p, &s);
     if (r.status) return;
+    tg__setting wide = s;
+    wide.dtype = TG_F64;
+    tg__result exact = tg__trial(c, &p, &wide);
+    if (tg__verdict(c, !exact.status, "f64: %s %s", tg_status_name(exact.status), exact.message))
+        check_f32(c, &p, &wide, &r, &exact);
     for (int i = 0; i < TG__TEAMS; i++) {
         tg__arena_mark mark = tg__arena_at(&c->memory);
         tg__setting q = s;

@@ -108,15 +108,23 @@ double tg__relative_error(const tg__array *a, const tg__array *b, double floor, 
     return worst;
 }
 
-double tg__ulp_error(const tg__array *a, const tg__array *b) {
+static double last_place(double x) {
+    int exponent;
+    frexp(x, &exponent);
+    return ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24);
+}
+
+double tg__ulp_error(const tg__array *a, const tg__array *b, const double *moves, double most, int64_t *where) {
     double worst = 0;
+    *where = 0;
     for (int64_t i = 0; i < a->n && i < b->n; i++) {
         double x = tg__array_get(a, i), y = tg__array_get(b, i);
         if (both_special(x, y)) continue;
-        int exponent;
-        frexp(x, &exponent);
-        double ulp = ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24), error = fabs(x - y) / ulp;
-        if (!(error <= worst)) worst = isnan(error) ? INFINITY : error;
+        double unit = last_place(x), error = fabs(x - y) / (moves ? fmax(unit, moves[i] / most) : unit);
+        if (!(error <= worst)) {
+            worst = isnan(error) ? INFINITY : error;
+            *where = i;
+        }
     }
     return worst;
 }

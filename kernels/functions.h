@@ -40,6 +40,15 @@ static inline double tg__fused_f64(double a, double b, double c) { return __buil
 static inline int32_t tg__fused_i32(int32_t a, int32_t b, int32_t c) { return tg__add_i32(tg__mul_i32(a, b), c); }
 static inline int64_t tg__fused_i64(int64_t a, int64_t b, int64_t c) { return tg__add_i64(tg__mul_i64(a, b), c); }
 
+/* a + c (b - a), from the nearer end: exactly a for c = 0, b for c = 1. f32 in f64, rounded once, since a and c (b - a) may all
+ * but cancel. */
+static inline double tg__lerp_f64(double a, double b, double c) {
+    return tg__pick_f64(c < 0.5, a + c * (b - a), b - (1.0 - c) * (b - a));
+}
+static inline float tg__lerp_f32(float a, float b, float c) {
+    return (float)tg__lerp_f64((double)a, (double)b, (double)c);
+}
+
 /* ------------------------------------------------------------------ roots */
 
 /* The cube root of a number from [1, 2): error 2^-13.7. */
@@ -420,11 +429,99 @@ static inline double tg__normal_cdf_f64(double x) {
     return tg__pick_f64(x > 0, 1.0 - tail, tail);
 }
 
-/* ------------------------------------------------------------------ activations */
+/* ------------------------------------------------------------------ activations
+ *
+ * Products with x take x only as far as the other factor is not 0 (or 1, in slopes): 0 times infinity would be NaN. The slope
+ * of a sigmoid comes from x, not from the value: 1 less a value near 1 has lost the digits. */
+
+/* The derivatives of the logistic function, e / (1 + e)^2 with e = e^-|x|, and of tanh, 4 e / (1 + e)^2 with e = e^(-2|x|): 4
+ * ULP. */
+static inline float tg__sigmoid_slope_f32(float x) {
+    const float e = tg__exp_low_f32(-__builtin_fabsf(x)), d = 1.0f + e;
+    return e / (d * d);
+}
+static inline double tg__sigmoid_slope_f64(double x) {
+    const double e = tg__exp_low_f64(-__builtin_fabs(x)), d = 1.0 + e;
+    return e / (d * d);
+}
+static inline float tg__tanh_slope_f32(float x) {
+    const float e = tg__exp_low_f32(-2.0f * __builtin_fabsf(x)), d = 1.0f + e;
+    return 4.0f * e / (d * d);
+}
+static inline double tg__tanh_slope_f64(double x) {
+    const double e = tg__exp_low_f64(-2.0 * __builtin_fabs(x)), d = 1.0 + e;
+    return 4.0 * e / (d * d);
+}
+
+static inline float tg__at_least_f32(float x, float low) { return x < low ? low : x; }
+static inline double tg__at_least_f64(double x, double low) { return x < low ? low : x; }
+static inline float tg__within_f32(float x, float size) { return x < -size ? -size : x > size ? size : x; }
+static inline double tg__within_f64(double x, double size) { return x < -size ? -size : x > size ? size : x; }
+
+/* The slope of x s(u(x)), s the logistic function, du/dx = rise: e / (1 + e)^2 (1 + e + x rise) where u < 0, e = e^-|u|. The
+ * sum has a zero; next to it only e and x rise are rounded. */
+static inline float tg__gated_slope_f32(float x, float u, float rise) {
+    const float e = tg__exp_low_f32(-__builtin_fabsf(u)), r = 1.0f / (1.0f + e);
+    const float yes = tg__pick_f32(u >= 0, 1.0f, e), no = tg__pick_f32(u >= 0, e, 1.0f);
+    return yes * (r * r) * (tg__fma_f32(x * no, rise, 1.0f) + e);
+}
+static inline double tg__gated_slope_f64(double x, double u, double rise) {
+    const double e = tg__exp_low_f64(-__builtin_fabs(u)), r = 1.0 / (1.0 + e);
+    const double yes = tg__pick_f64(u >= 0, 1.0, e), no = tg__pick_f64(u >= 0, e, 1.0);
+    return yes * (r * r) * (tg__fma_f64(x * no, rise, 1.0) + e);
+}
+
+/* x / (1 + e^-x): 4 ULP. */
+#define TG__SILU_END 1000 /* beyond it e^-|x| is 0 */
+static inline float tg__silu_f32(float x) { return tg__at_least_f32(x, -TG__SILU_END) * tg__sigmoid_f32(x); }
+static inline double tg__silu_f64(double x) { return tg__at_least_f64(x, -TG__SILU_END) * tg__sigmoid_f64(x); }
+static inline float tg__silu_slope_f32(float x) {
+    const float c = tg__within_f32(x, TG__SILU_END);
+    return tg__gated_slope_f32(c, c, 1);
+}
+static inline double tg__silu_slope_f64(double x) {
+    const double c = tg__within_f64(x, TG__SILU_END);
+    return tg__gated_slope_f64(c, c, 1);
+}
 
 /* gelu by tanh: (1 + tanh z) / 2 is the logistic function of 2 z, here x (A + B x^2). */
 #define TG__GELU_A 1.59576912160573071176 /* 2 sqrt(2 / pi) */
 #define TG__GELU_B 0.07135481627260025    /* 0.044715 times that */
+#define TG__GELU_END 30                   /* beyond it the logistic function is 0 or 1 */
+
+static inline float tg__gelu_tanh_f32(float x) {
+    const float c = tg__at_least_f32(x, -TG__GELU_END);
+    return c * tg__sigmoid_f32(c * tg__fma_f32((float)TG__GELU_B, c * c, (float)TG__GELU_A));
+}
+static inline double tg__gelu_tanh_f64(double x) {
+    const double c = tg__at_least_f64(x, -TG__GELU_END);
+    return c * tg__sigmoid_f64(c * tg__fma_f64(TG__GELU_B, c * c, TG__GELU_A));
+}
+static inline float tg__gelu_tanh_slope_f32(float x) {
+    const float c = tg__within_f32(x, TG__GELU_END), w = c * c;
+    const float u = c * tg__fma_f32((float)TG__GELU_B, w, (float)TG__GELU_A);
+    return tg__gated_slope_f32(c, u, tg__fma_f32((float)(3 * TG__GELU_B), w, (float)TG__GELU_A));
+}
+static inline double tg__gelu_tanh_slope_f64(double x) {
+    const double c = tg__within_f64(x, TG__GELU_END), w = c * c;
+    const double u = c * tg__fma_f64(TG__GELU_B, w, TG__GELU_A);
+    return tg__gated_slope_f64(c, u, tg__fma_f64(3 * TG__GELU_B, w, TG__GELU_A));
+}
+
+/* gelu: x P(X <= x), 8 ULP; its slope P(X <= x) + x e^(-x^2 / 2) / sqrt(2 pi), whose exponential P has, too. */
+#define TG__ONE_OVER_SQRT_2PI 0.39894228040143267794
+static inline float tg__gelu_f32(float x) { return tg__at_least_f32(x, -14.42f) * tg__normal_cdf_f32(x); }
+static inline double tg__gelu_f64(double x) { return tg__at_least_f64(x, -38.6) * tg__normal_cdf_f64(x); }
+static inline float tg__gelu_slope_f32(float x) {
+    const float c = tg__within_f32(x, 14.42f), a = __builtin_fabsf(c), half = 0.5f * tg__erfcx_f32(a * 0.707106769f);
+    const float q = tg__fma_f32(c, (float)TG__ONE_OVER_SQRT_2PI, tg__pick_f32(x > 0, -half, half));
+    return tg__fma_f32(tg__exp_square_f32(a, 0.5f), q, tg__pick_f32(x > 0, 1.0f, 0.0f));
+}
+static inline double tg__gelu_slope_f64(double x) {
+    const double c = tg__within_f64(x, 38.6), a = __builtin_fabs(c), half = 0.5 * tg__erfcx_f64(a * 0.70710678118654757);
+    const double q = tg__fma_f64(c, TG__ONE_OVER_SQRT_2PI, tg__pick_f64(x > 0, -half, half));
+    return tg__fma_f64(tg__exp_square_f64(a, 0.5), q, tg__pick_f64(x > 0, 1.0, 0.0));
+}
 
 /* selu: see ops/activations.c. */
 #define TG__SELU_SCALE 1.05070098735548049342
@@ -438,14 +535,36 @@ static inline double tg__softplus_f64(double x) {
     return tg__log1p_f64(tg__exp_low_f64(-__builtin_fabs(x))) + (x > 0 ? x : 0);
 }
 
-/* x tanh(log(1 + e^x)) = x n / (n + 2) with n = e^x (e^x + 2): 5 ULP. */
+/* x tanh(log(1 + e^x)) = x n / (n + 2) with n = w (w + 2), w = e^x: 5 ULP; its slope w (4 (x + 1) + w (4 x + 6 + w (4 + w))) /
+ * (n + 2)^2 is 1 from 20 on, f64 from 40 on. */
+#define TG__MISH_END 1000 /* below the negative of it w is 0 */
 static inline float tg__mish_f32(float x) {
     const float w = tg__exp_low_f32(x > 40 ? 40 : x), n = w * (w + 2.0f);
-    return x * (n / (n + 2.0f));
+    return tg__at_least_f32(x, -TG__MISH_END) * (n / (n + 2.0f));
 }
 static inline double tg__mish_f64(double x) {
     const double w = tg__exp_low_f64(x > 40 ? 40 : x), n = w * (w + 2.0);
-    return x * (n / (n + 2.0));
+    return tg__at_least_f64(x, -TG__MISH_END) * (n / (n + 2.0));
+}
+static inline float tg__mish_slope_f32(float x) {
+    const float c = tg__at_least_f32(x > 20 ? 20 : x, -TG__MISH_END), w = tg__exp_low_f32(c), r = 1 / (w * (w + 2.0f) + 2.0f);
+    const float sum = tg__fma_f32(w, tg__fma_f32(w, w + 4.0f, tg__fma_f32(4.0f, c, 6.0f)), tg__fma_f32(4.0f, c, 4.0f));
+    return w * r * (r * sum);
+}
+static inline double tg__mish_slope_f64(double x) {
+    const double c = tg__at_least_f64(x > 40 ? 40 : x, -TG__MISH_END), w = tg__exp_low_f64(c), r = 1.0 / (w * (w + 2.0) + 2.0);
+    const double sum = tg__fma_f64(w, tg__fma_f64(w, w + 4.0, tg__fma_f64(4.0, c, 6.0)), tg__fma_f64(4.0, c, 4.0));
+    return w * r * (r * sum);
+}
+
+/* x / (1 + |x|): 1.5 ULP. */
+static inline float tg__softsign_f32(float x) {
+    const float c = tg__within_f32(x, 1e30f);
+    return c / (1.0f + __builtin_fabsf(c));
+}
+static inline double tg__softsign_f64(double x) {
+    const double c = tg__within_f64(x, 1e30);
+    return c / (1.0 + __builtin_fabs(c));
 }
 
 /* ------------------------------------------------------------------ gamma functions (kernels/gamma.c): not vectorised */

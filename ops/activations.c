@@ -4,96 +4,104 @@
 
 /* ------------------------------------------------------------------ smooth ones */
 
-UNARY(sigmoid, FLOAT, 0, M(sigmoid)(a), 1 / (1 + exp(-a)), tg_mul(g, tg_mul(y, tg_sub(tg__one_like(y), y))),
-      "the logistic function", "y = 1 / (1 + e^-x)", "dx = g y (1 - y)", "elementary",
-      RANGE1('f', .lo = -4, .hi = 4))
+#define SMOOTH RANGE1('f', .lo = -4, .hi = 4)
+
+static double logistic(double x) { return 1 / (1 + exp(-x)); }
+static double logistic_slope(double x) { return logistic(x) * logistic(-x); }
+
+/* s s' = -s tanh(x / 2) */
+UNARY_OP(sigmoid_slope, FLOAT, 0, M(sigmoid_slope)(a), logistic_slope(a),
+         tg_mul(g, tg_neg(tg_mul(y, tg_tanh(tg_scale(x, 0.5))))),
+         "y = e^-x / (1 + e^-x)^2", "elementary", SMOOTH)
+
+static tg_tensor sigmoid_slope(tg_tensor x) { return tg_apply(NULL, &tg__op_sigmoid_slope, NULL, &x, 1); }
+
+UNARY(sigmoid, FLOAT, 0, M(sigmoid)(a), logistic(a), tg_mul(g, sigmoid_slope(x)),
+      "the logistic function", "y = 1 / (1 + e^-x)", "dx = g y (1 - y), from x, so that no digits are lost where y is near 1",
+      "elementary", SMOOTH)
 
 UNARY(softplus, FLOAT, 0, M(softplus)(a), log1p(exp(-fabs(a))) + (a > 0 ? a : 0),
       tg_mul(g, tg_sigmoid(x)),
       "a smooth positive part; no overflow for large x", "y = log(1 + e^x)", "dx = g / (1 + e^-x)",
       "Dugas, Bengio, Belisle, Nadeau, Garcia 2001, Incorporating second-order functional knowledge for better option pricing",
-      RANGE1('f', .lo = -4, .hi = 4))
+      SMOOTH)
 
 UNARY(log_sigmoid, FLOAT, 0, -M(softplus)(-a), -(log1p(exp(-fabs(a))) + (a < 0 ? -a : 0)), tg_mul(g, tg_sigmoid(tg_neg(x))),
       "the logarithm of the logistic function; no overflow for large -x", "y = -log(1 + e^-x)", "dx = g / (1 + e^x)",
-      "elementary",
-      RANGE1('f', .lo = -4, .hi = 4))
+      "elementary", SMOOTH)
 
-/* An activation that is a product of two ops: in a block that is as fast as a loop of its own. */
-static tg_status activation_infer(tg_infer *f) {
-    if (!tg_dtype_is_float(f->in_dtype[0]))
-        return tg_infer_fail(f, TG_EDTYPE, "the operands must be f32 or f64, not %s", tg_dtype_name(f->in_dtype[0]));
-    f->shape[0] = *f->in_shape[0];
-    f->dtype[0] = f->in_dtype[0];
-    return TG_OK;
+/* The slopes of products of x and a gate are ops, since they are cheap from x alone. Where their own derivatives cancel digits
+ * of what is rounded, these are computed in f64. */
+static tg_tensor in_f64(tg_tensor (*f)(tg_tensor x), tg_tensor x) { return tg_cast(f(tg_cast(x, TG_F64)), tg_dtype_of(x)); }
+
+static tg_tensor half_tanh(tg_tensor x) { return tg_tanh(tg_scale(x, 0.5)); } /* 2 s(x) - 1 */
+
+static tg_tensor silu_bend(tg_tensor x) {
+    return tg_mul(sigmoid_slope(x), tg_add_scalar(tg_neg(tg_mul(x, half_tanh(x))), 2));
 }
 
-#define DEFINED_AS(op_name, definition)                                                                          \
-    static tg_tensor op_name##_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {             \
-        const tg_tensor x = in[0];                                                                               \
-        (void)t, (void)n_in, (void)attr;                                                                         \
-        return definition;                                                                                       \
-    }
-#define COMPOSED(op_name, formula_, source_)                                                                     \
-    .name = #op_name, .formula = formula_, .source = source_, .min_in = 1, .max_in = 1, .infer = activation_infer, \
-    .define = op_name##_define, .bad = tg__bad_float1, RANGE1('f', .lo = -4, .hi = 4)
+UNARY_OP(silu_slope, FLOAT, 0, M(silu_slope)(a), logistic(a) + a * logistic_slope(a),
+         tg_mul(g, in_f64(silu_bend, x)),
+         "y = s + x s (1 - s), s = 1 / (1 + e^-x)", "elementary", SMOOTH)
 
-DEFINED_AS(silu, tg_mul(x, tg_sigmoid(x)))
-const tg_op tg__op_silu = {
-    COMPOSED(silu, "y = x / (1 + e^-x)", "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2"),
-};
+UNARY(silu, FLOAT, 0, M(silu)(a), a * logistic(a), tg_mul(g, tg_apply(NULL, &tg__op_silu_slope, NULL, &x, 1)),
+      "x times the logistic function of x (SiLU, swish)", "y = x / (1 + e^-x)", "dx = g (s + x s (1 - s)), s = 1 / (1 + e^-x)",
+      "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
 
-/*| tg_silu: x times the logistic function of x (SiLU, swish).
- *    y = x sigmoid(x)
- *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   f32, f64
- *  Gradient: of the product
- *  Errors:   TG_EDTYPE if x is not f32 or f64
- *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
-TG_API(tg_tensor, tg_silu, (tg_tensor x), (x)) {
-    return tg_apply_at(site, NULL, &tg__op_silu, NULL, &x, 1);
+static double normal_cdf(double x) { return 0.5 * erfc(-x * 0.70710678118654752440); }
+
+static tg_tensor normal_density(tg_tensor x) {
+    return tg_scale(tg_exp(tg_scale(tg_square(x), -0.5)), TG__ONE_OVER_SQRT_2PI);
 }
 
-DEFINED_AS(gelu, tg_mul(x, tg_normal_cdf(x)))
-const tg_op tg__op_gelu = {
-    COMPOSED(gelu, "y = x (1 + erf(x / sqrt(2))) / 2", "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2"),
-};
+UNARY_OP(gelu_slope, FLOAT, 0, M(gelu_slope)(a), normal_cdf(a) + a * TG__ONE_OVER_SQRT_2PI * exp(-0.5 * a * a),
+         tg_mul(g, tg_mul(normal_density(x), tg_add_scalar(tg_neg(tg_square(x)), 2))),
+         "y = (1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi)", "elementary", SMOOTH)
 
-/*| tg_gelu: x times the probability that a normal number is at most x; tg_gelu_tanh is the approximation.
- *    y = x (1 + erf(x / sqrt(2))) / 2
- *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   f32, f64
- *  Gradient: of the product
- *  Errors:   TG_EDTYPE if x is not f32 or f64
- *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
-TG_API(tg_tensor, tg_gelu, (tg_tensor x), (x)) {
-    return tg_apply_at(site, NULL, &tg__op_gelu, NULL, &x, 1);
+UNARY(gelu, FLOAT, 0, M(gelu)(a), a * normal_cdf(a), tg_mul(g, tg_apply(NULL, &tg__op_gelu_slope, NULL, &x, 1)),
+      "x times the probability that a normal number is at most x; tg_gelu_tanh is the approximation",
+      "y = x (1 + erf(x / sqrt(2))) / 2", "dx = g ((1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi))",
+      "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
+
+/* The sigmoid's argument u, and x du/dx. */
+static double gelu_inner(double x) { return x * (TG__GELU_A + TG__GELU_B * x * x); }
+static double gelu_rise(double x) { return x * (TG__GELU_A + 3 * TG__GELU_B * x * x); }
+
+/* s'(u) (2 u' + x u'' - x u'^2 tanh(u / 2)) */
+static tg_tensor gelu_tanh_bend(tg_tensor x) {
+    tg_tensor b = tg_scale(tg_square(x), TG__GELU_B), b3 = tg_scale(b, 3), rise = tg_add_scalar(b3, TG__GELU_A);
+    tg_tensor u = tg_mul(x, tg_add_scalar(b, TG__GELU_A)), falls = tg_mul(tg_mul(x, tg_square(rise)), half_tanh(u));
+    return tg_mul(sigmoid_slope(u), tg_sub(tg_scale(tg_add(rise, b3), 2), falls));
 }
 
-static tg_tensor gelu_tanh_slope(tg_tensor x) {
-    tg_tensor square = tg_square(x), s = tg_sigmoid(tg_mul(x, tg_add_scalar(tg_scale(square, TG__GELU_B), TG__GELU_A)));
-    tg_tensor inner = tg_mul(x, tg_add_scalar(tg_scale(square, 3 * TG__GELU_B), TG__GELU_A));
-    return tg_mul(s, tg_add_scalar(tg_mul(inner, tg_sub(tg__one_like(s), s)), 1));
-}
+UNARY_OP(gelu_tanh_slope, FLOAT, 0, M(gelu_tanh_slope)(a),
+         logistic(gelu_inner(a)) + gelu_rise(a) * logistic_slope(gelu_inner(a)), tg_mul(g, in_f64(gelu_tanh_bend, x)),
+         "y = s (1 + z (1 - s)), s = (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, z = x d/dx log(s / (1 - s))",
+         "elementary", SMOOTH)
 
-UNARY(gelu_tanh, FLOAT, 0, a * M(sigmoid)(a * (K(TG__GELU_A) + K(TG__GELU_B) * (a * a))),
-      0.5 * a * (1 + tanh(TG__GELU_A / 2 * (a + 0.044715 * a * a * a))), tg_mul(g, gelu_tanh_slope(x)),
+UNARY(gelu_tanh, FLOAT, 0, M(gelu_tanh)(a), a * logistic(gelu_inner(a)),
+      tg_mul(g, tg_apply(NULL, &tg__op_gelu_tanh_slope, NULL, &x, 1)),
       "the approximation of gelu by tanh", "y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2",
       "dx = g s (1 + z (1 - s)), where y = x s and z = x d/dx of the sigmoid's argument",
-      "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2",
-      RANGE1('f', .lo = -4, .hi = 4))
+      "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
 
-static tg_tensor mish_slope(tg_tensor x) {
-    tg_tensor t = tg_tanh(tg_softplus(x)), rise = tg_sub(tg__one_like(t), tg_square(t));
-    return tg_add(t, tg_mul(x, tg_mul(rise, tg_sigmoid(x))));
+extern const tg_op tg__op_tanh_slope;
+
+/* (1 - t^2) s (2 + x (1 - s - 2 t s)), t = tanh(softplus x), s = s(x) */
+static tg_tensor mish_bend(tg_tensor x) {
+    tg_tensor p = tg_softplus(x), s = tg_sigmoid(x), slope = tg_apply(NULL, &tg__op_tanh_slope, NULL, &p, 1);
+    tg_tensor inner = tg_sub(tg_sigmoid(tg_neg(x)), tg_scale(tg_mul(tg_tanh(p), s), 2));
+    return tg_mul(tg_mul(slope, s), tg_add_scalar(tg_mul(x, inner), 2));
 }
 
-UNARY(mish, FLOAT, 0, M(mish)(a), a * tanh(log1p(exp(a))), tg_mul(g, mish_slope(x)),
-      "x times tanh of softplus", "y = x tanh(log(1 + e^x))",
-      "dx = g (t + x (1 - t^2) sigmoid(x)), where t = tanh(log(1 + e^x))", "Misra 2019, arXiv:1908.08681, eq. 1",
-      RANGE1('f', .lo = -4, .hi = 4))
+UNARY_OP(mish_slope, FLOAT, 0, M(mish_slope)(a), tanh(log1p(exp(a))) + a * logistic(a) / pow(cosh(log1p(exp(a))), 2),
+         tg_mul(g, in_f64(mish_bend, x)), "y = t + x (1 - t^2) / (1 + e^-x), t = tanh(log(1 + e^x))", "elementary", SMOOTH)
 
-UNARY(softsign, FLOAT, 0, a / (K(1) + M(abs)(a)), a / (1 + fabs(a)),
+UNARY(mish, FLOAT, 0, M(mish)(a), a * tanh(log1p(exp(a))), tg_mul(g, tg_apply(NULL, &tg__op_mish_slope, NULL, &x, 1)),
+      "x times tanh of softplus", "y = x tanh(log(1 + e^x))",
+      "dx = g (t + x (1 - t^2) sigmoid(x)), where t = tanh(log(1 + e^x))", "Misra 2019, arXiv:1908.08681, eq. 1", SMOOTH)
+
+UNARY(softsign, FLOAT, 0, M(softsign)(a), a / (1 + fabs(a)),
       tg_div(g, tg_square(tg_add(tg_abs(x), tg__one_like(x)))),
       "x over 1 and its size", "y = x / (1 + |x|)", "dx = g / (1 + |x|)^2",
       "Bergstra, Desjardins, Lamblin, Bengio 2009, Quadratic polynomials learn better image features",
@@ -149,9 +157,10 @@ TG_API(tg_tensor, tg_elu, (tg_tensor x, double alpha), (x, alpha)) {
     return tg__apply_micro(site, &tg__op_elu, (tg_tensor[]){x, tg__number_for(site, "elu", x, alpha)}, 2);
 }
 
+/* e^z - 1 - z e^z, in f64: both are near z for small z, and their difference near z^2 / 2. */
 static tg_tensor celu_by_alpha(tg_tensor g, tg_tensor a, tg_tensor b) {
-    tg_tensor z = tg_minimum(tg_div(a, b), tg__zero_like(a));
-    return tg_mul(g, tg_sub(tg_expm1(z), tg_mul(z, tg_exp(z))));
+    tg_tensor z = tg_minimum(tg_div(tg_cast(a, TG_F64), tg_cast(b, TG_F64)), tg_scalar(tg_tape_of(a), 0, TG_F64));
+    return tg_mul(g, tg_cast(tg_sub(tg_expm1(z), tg_mul(z, tg_exp(z))), tg_dtype_of(a)));
 }
 
 BINARY_OP(celu, FLOAT, 0, a > K(0) ? a : b * M(expm1)(a / b), a > 0 ? a : b * expm1(a / b),
@@ -223,7 +232,7 @@ UNARY(hardsigmoid, FLOAT, 0, a <= K(-3) ? K(0) : a >= K(3) ? K(1) : (a + K(3)) /
       RANGE1('f', .lo = -2, .hi = 2))
 
 static tg_tensor hardswish_rule(tg_tensor g, tg_tensor x) {
-    tg_tensor three = tg_scalar(tg_tape_of(x), 3, tg_dtype_of(x)), slope = tg_add_scalar(tg_scale(x, 1.0 / 3), 0.5);
+    tg_tensor three = tg_scalar(tg_tape_of(x), 3, tg_dtype_of(x)), slope = tg_scale(tg_add_scalar(x, 1.5), 1.0 / 3);
     return tg_where(tg_ge(x, three), g, between(tg_mul(g, slope), x, -3, 3));
 }
 

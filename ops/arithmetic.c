@@ -185,7 +185,7 @@ TERNARY(fma, NUM, TG_OP_CHEAP, M(fused)(a, b, c), fma(a, b, c), tg_mul(g, b), tg
         "a product and a sum, rounded once", "y = a b + c", "da = g b, db = g a, dc = g", "IEEE 754-2019, 5.4.1",
         RANGE3('f', .lo = -2, .hi = 2))
 
-TERNARY(lerp, FLOAT, TG_OP_CHEAP, c < K(0.5) ? a + c * (b - a) : b - (K(1) - c) * (b - a), a + c * (b - a),
+TERNARY(lerp, FLOAT, 0, M(lerp)(a, b, c), a + c * (b - a),
         tg_mul(g, tg_sub(tg__one_like(c), c)), tg_mul(g, c), tg_mul(g, tg_sub(b, a)),
         "from a to b by the part c: exactly a for c = 0, b for c = 1", "y = a + c (b - a)",
         "da = g (1 - c), db = g c, dc = g (b - a)", "elementary",

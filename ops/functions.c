@@ -93,8 +93,14 @@ UNARY(cosh, FLOAT, 0, M(cosh)(a), cosh(a), tg_chain(g, tg_sinh(x)),
       "the hyperbolic cosine", "y = (e^x + e^-x) / 2", "dx = g sinh x, 0 where g = 0", "elementary",
       RANGE1('f', .lo = -3, .hi = 3))
 
-UNARY(tanh, FLOAT, 0, M(tanh)(a), tanh(a), tg_mul(g, tg_sub(tg__one_like(y), tg_square(y))),
-      "the hyperbolic tangent", "y = (e^x - e^-x) / (e^x + e^-x)", "dx = g (1 - y^2)", "elementary",
+UNARY_OP(tanh_slope, FLOAT, 0, M(tanh_slope)(a), 1 / (cosh(a) * cosh(a)), tg_mul(g, tg_mul(y, tg_scale(tg_tanh(x), -2))),
+         "y = 4 / (e^x + e^-x)^2", "elementary", RANGE1('f', .lo = -3, .hi = 3))
+
+static tg_tensor tanh_slope(tg_tensor x) { return tg_apply(NULL, &tg__op_tanh_slope, NULL, &x, 1); }
+
+UNARY(tanh, FLOAT, 0, M(tanh)(a), tanh(a), tg_mul(g, tanh_slope(x)),
+      "the hyperbolic tangent", "y = (e^x - e^-x) / (e^x + e^-x)",
+      "dx = g (1 - y^2), from x, so that no digits are lost where y is near 1", "elementary",
       RANGE1('f', .lo = -3, .hi = 3))
 
 UNARY(asinh, FLOAT, 0, M(asinh)(a), asinh(a), tg_div(g, tg_hypot(x, tg__one_like(x))),
@@ -126,10 +132,8 @@ UNARY(erfc, FLOAT, 0, M(erfc)(a), erfc(a), tg_scale(tg_mul(g, tg_exp(tg_neg(tg_s
       "elementary",
       RANGE1('f', .lo = -2, .hi = 3))
 
-#define ONE_OVER_SQRT_2PI 0.39894228040143267794
-
 UNARY(normal_cdf, FLOAT, 0, M(normal_cdf)(a), 0.5 * erfc(-a * 0.70710678118654752440),
-      tg_mul(g, tg_scale(tg_exp(tg_scale(tg_square(x), -0.5)), ONE_OVER_SQRT_2PI)),
+      tg_mul(g, tg_scale(tg_exp(tg_scale(tg_square(x), -0.5)), TG__ONE_OVER_SQRT_2PI)),
       "the probability that a normal number of mean 0 and deviation 1 is at most x", "y = (1 + erf(x / sqrt(2))) / 2",
       "dx = g e^(-x^2 / 2) / sqrt(2 pi)", "elementary",
       RANGE1('f', .lo = -3, .hi = 3))

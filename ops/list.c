@@ -99,7 +99,9 @@ extern const tg_op tg__op_gather_grad;
 extern const tg_op tg__op_gaussian_nll;
 extern const tg_op tg__op_ge;
 extern const tg_op tg__op_gelu;
+extern const tg_op tg__op_gelu_slope;
 extern const tg_op tg__op_gelu_tanh;
+extern const tg_op tg__op_gelu_tanh_slope;
 extern const tg_op tg__op_gt;
 extern const tg_op tg__op_hardsigmoid;
 extern const tg_op tg__op_hardswish;
@@ -144,6 +146,7 @@ extern const tg_op tg__op_mean;
 extern const tg_op tg__op_min;
 extern const tg_op tg__op_minimum;
 extern const tg_op tg__op_mish;
+extern const tg_op tg__op_mish_slope;
 extern const tg_op tg__op_mse;
 extern const tg_op tg__op_mul;
 extern const tg_op tg__op_ne;
@@ -183,8 +186,10 @@ extern const tg_op tg__op_scatter;
 extern const tg_op tg__op_scatter_add;
 extern const tg_op tg__op_selu;
 extern const tg_op tg__op_sigmoid;
+extern const tg_op tg__op_sigmoid_slope;
 extern const tg_op tg__op_sign;
 extern const tg_op tg__op_silu;
+extern const tg_op tg__op_silu_slope;
 extern const tg_op tg__op_sin;
 extern const tg_op tg__op_sinh;
 extern const tg_op tg__op_slice;
@@ -207,6 +212,7 @@ extern const tg_op tg__op_svd;
 extern const tg_op tg__op_take_along_axis;
 extern const tg_op tg__op_tan;
 extern const tg_op tg__op_tanh;
+extern const tg_op tg__op_tanh_slope;
 extern const tg_op tg__op_tile;
 extern const tg_op tg__op_trace;
 extern const tg_op tg__op_transpose;
@@ -322,7 +328,9 @@ const tg_op *const tg__op_list[] = {
     &tg__op_gaussian_nll,
     &tg__op_ge,
     &tg__op_gelu,
+    &tg__op_gelu_slope,
     &tg__op_gelu_tanh,
+    &tg__op_gelu_tanh_slope,
     &tg__op_gt,
     &tg__op_hardsigmoid,
     &tg__op_hardswish,
@@ -367,6 +375,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_min,
     &tg__op_minimum,
     &tg__op_mish,
+    &tg__op_mish_slope,
     &tg__op_mse,
     &tg__op_mul,
     &tg__op_ne,
@@ -406,8 +415,10 @@ const tg_op *const tg__op_list[] = {
     &tg__op_scatter_add,
     &tg__op_selu,
     &tg__op_sigmoid,
+    &tg__op_sigmoid_slope,
     &tg__op_sign,
     &tg__op_silu,
+    &tg__op_silu_slope,
     &tg__op_sin,
     &tg__op_sinh,
     &tg__op_slice,
@@ -430,6 +441,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_take_along_axis,
     &tg__op_tan,
     &tg__op_tanh,
+    &tg__op_tanh_slope,
     &tg__op_tile,
     &tg__op_trace,
     &tg__op_transpose,

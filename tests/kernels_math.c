@@ -31,6 +31,26 @@ static long double exact_softplus(long double x) {
     return x > 0 ? x + log1pl(expl(-x)) : log1pl(expl(x));
 }
 
+static long double exact_sigmoid_slope(long double x) {
+    return 1 / ((1 + expl(-x)) * (1 + expl(x)));
+}
+
+static long double exact_tanh_slope(long double x) {
+    return 1 / (coshl(x) * coshl(x));
+}
+
+static long double exact_silu(long double x) {
+    return x * exact_sigmoid(x);
+}
+
+static long double exact_gelu(long double x) {
+    return x * exact_normal_cdf(x);
+}
+
+static long double exact_softsign(long double x) {
+    return x / (1 + fabsl(x));
+}
+
 static long double exact_mish(long double x) {
     return x * tanhl(exact_softplus(x));
 }
@@ -39,6 +59,12 @@ static double quick_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double quick_normal_cdf(double x) { return erfc(-x * 0.70710678118654752440) / 2; }
 static double quick_softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
 static double quick_mish(double x) { return x * tanh(quick_softplus(x)); }
+
+static double quick_sigmoid_slope(double x) { return 1 / ((1 + exp(-x)) * (1 + exp(x))); }
+static double quick_tanh_slope(double x) { return 1 / (cosh(x) * cosh(x)); }
+static double quick_silu(double x) { return x * quick_sigmoid(x); }
+static double quick_gelu(double x) { return x * quick_normal_cdf(x); }
+static double quick_softsign(double x) { return x / (1 + fabs(x)); }
 
 #define PLAIN(name) tg__##name##_f32, tg__##name##_f64
 static const function functions[] = {
@@ -99,6 +125,15 @@ static const function functions[] = {
     {"softplus", 4, 4, -3, 3, exact_softplus, quick_softplus, PLAIN(softplus)},
     {"mish", 5, 5, -80, 80, exact_mish, quick_mish, PLAIN(mish)},
     {"mish", 5, 5, -3, 3, exact_mish, quick_mish, PLAIN(mish)},
+    {"sigmoid_slope", 4, 4, -80, 80, exact_sigmoid_slope, quick_sigmoid_slope, PLAIN(sigmoid_slope)},
+    {"sigmoid_slope", 4, 4, -3, 3, exact_sigmoid_slope, quick_sigmoid_slope, PLAIN(sigmoid_slope)},
+    {"tanh_slope", 4, 4, -40, 40, exact_tanh_slope, quick_tanh_slope, PLAIN(tanh_slope)},
+    {"tanh_slope", 4, 4, -3, 3, exact_tanh_slope, quick_tanh_slope, PLAIN(tanh_slope)},
+    {"silu", 4, 4, -80, 80, exact_silu, quick_silu, PLAIN(silu)},
+    {"silu", 4, 4, -3, 3, exact_silu, quick_silu, PLAIN(silu)},
+    {"gelu", 8, 8, -12, 8, exact_gelu, quick_gelu, PLAIN(gelu)},
+    {"gelu", 8, 8, -1, 1, exact_gelu, quick_gelu, PLAIN(gelu)},
+    {"softsign", 1.5, 1.5, -5, 5, exact_softsign, quick_softsign, PLAIN(softsign)},
     {"lgamma", 1, 8, 3, 1e6, lgammal, lgamma, PLAIN(lgamma)},
     {"trunc", 0, 0, -100, 100, truncl, trunc, PLAIN(trunc)},
     {"sqrt", 0.5, 0.5, 1e-30, 1e30, sqrtl, sqrt, PLAIN(sqrt)},
@@ -276,7 +311,12 @@ static const edge edges[] = {
     {"asin", 1, 1.57079632679489662}, {"acos", -1, 3.14159265358979324}, {"acos", 0, 1.57079632679489662},
     {"atan", 0, 0}, {"atan", INFINITY, 1.57079632679489662}, {"atan", -INFINITY, -1.57079632679489662},
     {"softplus", INFINITY, INFINITY}, {"softplus", -INFINITY, 0}, {"softplus", 1000, 1000}, {"softplus", -1000, 0},
-    {"mish", 0, 0}, {"mish", INFINITY, INFINITY}, {"mish", 1000, 1000}, {"mish", -1000, 0},
+    {"mish", 0, 0}, {"mish", INFINITY, INFINITY}, {"mish", 1000, 1000}, {"mish", -1000, 0}, {"mish", -INFINITY, 0},
+    {"silu", 0, 0}, {"silu", INFINITY, INFINITY}, {"silu", -INFINITY, 0}, {"silu", -1e30, 0}, {"silu", 1e30, 1e30},
+    {"gelu", 0, 0}, {"gelu", INFINITY, INFINITY}, {"gelu", -INFINITY, 0}, {"gelu", -1e30, 0}, {"gelu", 1e30, 1e30},
+    {"softsign", 0, 0}, {"softsign", INFINITY, 1}, {"softsign", -INFINITY, -1}, {"softsign", -1e35, -1},
+    {"sigmoid_slope", 0, 0.25}, {"sigmoid_slope", -INFINITY, 0}, {"sigmoid_slope", INFINITY, 0},
+    {"tanh_slope", 0, 1}, {"tanh_slope", -INFINITY, 0}, {"tanh_slope", INFINITY, 0},
     {"lgamma", 1, 0}, {"lgamma", 2, 0}, {"lgamma", 0, INFINITY}, {"lgamma", -3, INFINITY}, {"lgamma", INFINITY, INFINITY},
     {"trunc", -0.5, 0}, {"trunc", 2.9, 2}, {"trunc", -2.9, -2}, {"trunc", 1e18, 1e18}, {"trunc", -INFINITY, -INFINITY},
     {"floor", -0.5, -1}, {"floor", 0.5, 0}, {"floor", 1e18, 1e18}, {"floor", INFINITY, INFINITY},

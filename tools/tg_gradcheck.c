@@ -40,8 +40,10 @@ static const char *const page_head =
     "- *order 1*: the rule in f64 against central differences extrapolated to step 0, with random cotangents. *order 2*: the\n"
     "  derivative of the gradients likewise; forward mode, and forward over backward, agree with backward to 1e-12 and 1e-10.\n"
     "- *f32*: values and gradients of f32 against f64, relative to the largest element; a row is for f32 and f64 alike.\n"
-    "- *ULP*: the same of elementwise ops, of each element: values, then gradients. A gradient near a zero of its formula has\n"
-    "  lost digits that no rule in f32 can have.\n"
+    "- *ULP*: the same of elementwise ops, of each element, also of large samples: values, then gradients. At most 8, or\n"
+    "  the op fails. Where the exact function moves by more than 8 ULP when the inputs move by 2 ULP, as next to a zero of a\n"
+    "  slope, where digits cancel, the unit is an eighth of that movement: the result is then the exact one of inputs 2 ULP\n"
+    "  away, and arithmetic in f32 does better by chance only.\n"
     "- *layouts*: every layout of an input gives the bits of the packed one, in both dtypes, for values, gradients, second\n"
     "  order and forward mode; so one error is that of all of them. A letter says that the layout was tried:";
 

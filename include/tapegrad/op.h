@@ -225,7 +225,8 @@ typedef struct tg_op_report {
     int cases, failures;
     double worst_order1, worst_order2; /* largest relative errors seen, f64 */
     double worst_f32;                  /* f32 against f64, relative to the largest element */
-    double ulp_value, ulp_gradient;    /* the same of elementwise ops, in units of the last place of each element */
+    double ulp_value, ulp_gradient;    /* the same of elementwise ops, in units of the last place of each element: at most 8, or
+                                        * what moving the inputs by two units changes (docs/gradients.md) */
     int layouts;                       /* number of layouts tried */
     unsigned layout_set;               /* bit i: tg_op_check_layout(i) was among them */
     char first_failure[256];

@@ -15,7 +15,7 @@ extern "C" {
  *    y = 1 / (1 + e^-x)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g y (1 - y)
+ *  Gradient: dx = g y (1 - y), from x, so that no digits are lost where y is near 1
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_sigmoid, tg_tensor x);
@@ -43,10 +43,10 @@ TG_SITED(tg_tensor, tg_log_sigmoid, tg_tensor x);
 #define tg_log_sigmoid(...) tg_log_sigmoid_at(TG_HERE, __VA_ARGS__)
 
 /* tg_silu: x times the logistic function of x (SiLU, swish).
- *    y = x sigmoid(x)
+ *    y = x / (1 + e^-x)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: of the product
+ *  Gradient: dx = g (s + x s (1 - s)), s = 1 / (1 + e^-x)
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
 TG_SITED(tg_tensor, tg_silu, tg_tensor x);
@@ -56,7 +56,7 @@ TG_SITED(tg_tensor, tg_silu, tg_tensor x);
  *    y = x (1 + erf(x / sqrt(2))) / 2
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: of the product
+ *  Gradient: dx = g ((1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi))
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2 */
 TG_SITED(tg_tensor, tg_gelu, tg_tensor x);
@@ -1132,7 +1132,7 @@ TG_SITED(tg_tensor, tg_cosh, tg_tensor x);
  *    y = (e^x - e^-x) / (e^x + e^-x)
  *  Shapes:   x (any) -> y (the same)
  *  Dtypes:   f32, f64
- *  Gradient: dx = g (1 - y^2)
+ *  Gradient: dx = g (1 - y^2), from x, so that no digits are lost where y is near 1
  *  Errors:   TG_EDTYPE if x is not f32 or f64
  *  Source:   elementary */
 TG_SITED(tg_tensor, tg_tanh, tg_tensor x);
