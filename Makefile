@@ -1,6 +1,6 @@
 # tapegrad: `make help` lists what can be made.
 #
-# Everything built goes to build/, and for another configuration to build/CONFIG/ (CONFIG=asan, CONFIG=tsan), so that they live
+# Everything built goes to build/, and for another configuration to build/CONFIG/ (CONFIG=asan, tsan, wide), so that they live
 # side by side. Sources are found by wildcard: a new file is part of the build.
 
 VERSION := $(shell sed -n 's/^#define TG_VERSION "\(.*\)".*/\1/p' include/tapegrad/core.h)
@@ -32,6 +32,10 @@ CFLAGS  := -O1 -g -fno-omit-frame-pointer
 SAN     := -fsanitize=thread
 endif
 
+ifeq ($(CONFIG),wide)
+CPPFLAGS += -DTG__WIDE_BUILD
+endif
+
 # ---------------------------------------------------------------- libraries and flags
 
 # Looked up when first needed, not when make starts: tools/deps may have to install pkg-config first.
@@ -46,7 +50,7 @@ JANSSON    = $(call once,JANSSON,pkg-config --libs jansson 2>/dev/null) # a seco
 CRITERION  = $(call once,CRITERION,pkg-config --cflags --libs criterion)
 
 # -fno-math-errno and -fno-trapping-math change no value; contraction would, so that it is off (docs/design.md, bits).
-FLAGS = -std=c11 $(CFLAGS) $(SAN) -Wall -Wextra -Wpedantic $(WERROR) -fno-math-errno -fno-trapping-math -ffp-contract=off \
+FLAGS = -std=c11 $(CPPFLAGS) $(CFLAGS) $(SAN) -Wall -Wextra -Wpedantic $(WERROR) -fno-math-errno -fno-trapping-math -ffp-contract=off \
         -fvisibility=hidden -fPIC -fno-semantic-interposition -fopenmp -pthread -Iinclude -I. \
         $(if $(ZLIB),-DTG_HAVE_ZLIB) $(if $(LAPACK),-DTG_HAVE_LAPACK) $(if $(JANSSON),-DTG_HAVE_JANSSON) \
         $(PKG_CFLAGS) -MMD -MP
@@ -57,6 +61,9 @@ LIBS  = $(PKG_LIBS) $(if $(LAPACK),$(LAPACK) -ldl) -pthread -lm
 ISAS       := any $(if $(filter x86_64%,$(shell $(CC) -dumpmachine 2>/dev/null)),avx2 avx512)
 ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
+ifeq ($(CONFIG),wide) # kernels/set.h
+ISA_avx512 := -mavx2 -mfma -DTG__VECTOR_BYTES=64 -Wno-psabi
+endif
 
 # ---------------------------------------------------------------- files
 
@@ -130,6 +137,12 @@ tsan: ## the tests of concurrency under the thread sanitizer (clang)
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 tests/harness build/tsan tsan
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests $(or $(T),$(TSAN_TESTS))
 
+.PHONY: wide port
+WIDE_TESTS ?= kernels chains fuzz op
+wide: ## the code for AVX-512, made of AVX2, under the tests of kernels and ops
+	@$(MAKE) --no-print-directory CONFIG=wide build/wide/tests
+	TG_ISA=avx512 build/wide/tests $(or $(T),$(WIDE_TESTS))
+
 lint: $(B)/libtapegrad.a $(B)/$(SO) ## the rules of the sources, the headers alone in C and C++, the symbols
 	tools/lint $(B)
 
@@ -166,7 +179,7 @@ help: ## this list
 # ---------------------------------------------------------------- rules
 
 # What is missing is installed where the user asked for a whole job, and only named where not.
-JOBS := $(filter demo test nightly gradcheck bench bench-check bench-compare proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
+JOBS := $(filter demo test nightly gradcheck bench bench-check bench-compare proto asan tsan wide check,$(MAKECMDGOALS) $(CONFIG))
 needs:
 	@tools/deps $(if $(JOBS),,--check) build $(filter demo test tsan,$(JOBS:nightly=test tsan))
 

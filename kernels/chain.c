@@ -1,13 +1,7 @@
 /* kernels/chain.c: the steps of one instruction set (see chain.h). */
 #include "kernels/chain.h"
 
-#if defined(__AVX512F__)
-#define VEC_BYTES 64
-#elif defined(__AVX2__)
-#define VEC_BYTES 32
-#else
-#define VEC_BYTES 16
-#endif
+#define VEC_BYTES TG__VECTOR_BYTES
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define KEEP_COPIES __attribute__((no_icf)) /* equal functions are to stay apart */

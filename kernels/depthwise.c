@@ -6,13 +6,7 @@
 #include <immintrin.h>
 #endif
 
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
-#else
-#define VECTOR_BYTES 16
-#endif
+#define VECTOR_BYTES TG__VECTOR_BYTES
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -56,8 +56,12 @@ static bool cpu_has(tg_isa_level level) {
     __builtin_cpu_init();
     if (level == TG_ISA_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (level == TG_ISA_AVX512)
+#ifdef TG__WIDE_BUILD
+        return cpu_has(TG_ISA_AVX2);
+#else
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+#endif
 #endif
     return false;
 }

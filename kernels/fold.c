@@ -5,16 +5,10 @@
 #include <math.h>
 #include <string.h>
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "kernels/avx512.h"
 #endif
 
-#if defined(__AVX512F__)
-#define REGISTER_BYTES 64
-#elif defined(__AVX2__)
-#define REGISTER_BYTES 32
-#else
-#define REGISTER_BYTES 16
-#endif
+#define REGISTER_BYTES TG__VECTOR_BYTES
 #define VEC_BYTES(T) (REGISTER_BYTES < TG__LANES * (int)sizeof(T) ? REGISTER_BYTES : TG__LANES * (int)sizeof(T))
 
 #define BLOCK_BYTES 16384 /* scratch of leaf_cols in use at a time: half of an L1 cache */

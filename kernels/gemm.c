@@ -4,8 +4,10 @@
 #include "kernels/set.h"
 
 #include <string.h>
-#if defined(__AVX2__) || defined(__SSE2__)
-#include <immintrin.h>
+#if defined(__SSE2__)
+#include "kernels/avx512.h"
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #if defined(__clang__)
@@ -16,16 +18,17 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* A tile is ROWS x (TILE_VECTORS vectors): its accumulators, a row of B and a broadcast of A fit the registers. */
-#if defined(__AVX512F__)
-#define VECTOR_BYTES 64
+#define VECTOR_BYTES TG__VECTOR_BYTES
+#if VECTOR_BYTES == 64
 #define ROWS 12
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
-#elif defined(__AVX2__)
-#define VECTOR_BYTES 32
+#elif VECTOR_BYTES == 32
 #define ROWS 6
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#elif defined(__aarch64__)
+#define ROWS 10
+#define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10)
 #else
-#define VECTOR_BYTES 16
 #define ROWS 4
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4)
 #endif
@@ -47,7 +50,7 @@ typedef float loose_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), ma
 typedef double vec_f64 __attribute__((vector_size(VECTOR_BYTES)));
 typedef double loose_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
 
-#if defined(__AVX512F__)
+#if VECTOR_BYTES == 64
 
 INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return (vec_f32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return (vec_f64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
@@ -66,8 +69,17 @@ INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm256_maskloa
 
 #else
 
+#if defined(__aarch64__)
+INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) {
+    return (vec_f32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
+INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) {
+    return (vec_f64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+}
+#else
 INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return a * b + c; }
 INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return a * b + c; }
+#endif
 
 INLINE vec_f32 part_f32(const float *p, int n) {
     vec_f32 v = {0};
@@ -84,7 +96,7 @@ INLINE vec_f64 part_f64(const double *p, int n) {
 #endif
 
 /* mask_T: the lanes whose bit is set; over_T: `under`, but p[l] where lane l is in the mask: no other element is read. */
-#if defined(__AVX512F__)
+#if VECTOR_BYTES == 64
 
 typedef __mmask16 mask_f32;
 typedef __mmask8 mask_f64;
@@ -189,8 +201,13 @@ INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) {
 
 #else
 
-INLINE turned_f32 turned_fma_f32(turned_f32 a, turned_f32 b, turned_f32 c) { return a * b + c; }
-INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) { return a * b + c; }
+INLINE turned_f32 turned_fma_f32(turned_f32 a, turned_f32 b, turned_f32 c) {
+    return (turned_f32)fma_f32((vec_f32)a, (vec_f32)b, (vec_f32)c);
+}
+
+INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) {
+    return (turned_f64)fma_f64((vec_f64)a, (vec_f64)b, (vec_f64)c);
+}
 
 #if defined(__SSE2__)
 
@@ -211,16 +228,43 @@ INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count
     out[1] = (turned_f64)_mm_unpackhi_pd(r0, r1);
 }
 
-#else
+#elif defined(__aarch64__)
+
+INLINE float32x4_t lane_f32(const float *src, int64_t lane, int l, int count) {
+    return l < count ? vld1q_f32(src + l * lane) : vdupq_n_f32(0);
+}
 
 INLINE void turn_f32(turned_f32 *out, const float *src, int64_t lane, int count) {
-    for (int t = 0; t < SQUARE_F32; t++)
-        for (int l = 0; l < SQUARE_F32; l++) out[t][l] = l < count ? src[l * lane + t] : 0;
+    float32x4_t r0 = lane_f32(src, lane, 0, count), r1 = lane_f32(src, lane, 1, count);
+    float32x4_t r2 = lane_f32(src, lane, 2, count), r3 = lane_f32(src, lane, 3, count);
+    float64x2_t t0 = (float64x2_t)vtrn1q_f32(r0, r1), t1 = (float64x2_t)vtrn2q_f32(r0, r1);
+    float64x2_t t2 = (float64x2_t)vtrn1q_f32(r2, r3), t3 = (float64x2_t)vtrn2q_f32(r2, r3);
+    out[0] = (turned_f32)vtrn1q_f64(t0, t2), out[1] = (turned_f32)vtrn1q_f64(t1, t3);
+    out[2] = (turned_f32)vtrn2q_f64(t0, t2), out[3] = (turned_f32)vtrn2q_f64(t1, t3);
 }
 
 INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count) {
-    for (int t = 0; t < SQUARE_F64; t++)
-        for (int l = 0; l < SQUARE_F64; l++) out[t][l] = l < count ? src[l * lane + t] : 0;
+    float64x2_t r0 = vld1q_f64(src), r1 = count > 1 ? vld1q_f64(src + lane) : vdupq_n_f64(0);
+    out[0] = (turned_f64)vtrn1q_f64(r0, r1);
+    out[1] = (turned_f64)vtrn2q_f64(r0, r1);
+}
+
+#else
+
+INLINE void turn_f32(turned_f32 *out, const float *src, int64_t lane, int count) {
+    for (int t = 0; t < SQUARE_F32; t++) {
+        turned_f32 row = {0};
+        for (int l = 0; l < count; l++) row[l] = src[l * lane + t];
+        out[t] = row;
+    }
+}
+
+INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count) {
+    for (int t = 0; t < SQUARE_F64; t++) {
+        turned_f64 row = {0};
+        for (int l = 0; l < count; l++) row[l] = src[l * lane + t];
+        out[t] = row;
+    }
 }
 
 #endif

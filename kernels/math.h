@@ -407,15 +407,26 @@ static inline double tg__log1p_f64(double x) {
 
 /* ------------------------------------------------------------------ sine and cosine
  *
- * x = q pi/2 + r in f64, with pi/2 in three parts of which q times the first two is exact for |q| < 2^20; f32 goes the same way
- * and is rounded once at the end. Bound: |x| <= TG__TRIG_LIMIT; class PERIODIC of kernels/micro.h takes libm beyond it. */
+ * x = q pi/2 + r in f64, with pi/2 in three parts of which q times the first two is exact for |q| < 2^20. f32 goes the same way
+ * and is rounded once at the end; f64 keeps what the difference lost, without which few digits are right where x is next to a
+ * multiple of pi/2. Bound: |x| <= TG__TRIG_LIMIT; class PERIODIC of kernels/micro.h takes libm beyond it. */
 
 #define TG__TRIG_LIMIT 1.0e6
 
-static inline double tg__trig_reduce(double x, uint64_t *quadrant) {
-    const double t = tg__fma_f64(x, 0.63661977236758138, TG__ROUND_F64), q = t - TG__ROUND_F64;
-    *quadrant = tg__bits_f64(t);
-    return tg__fma_f64(q, -0x1.921fb544p+0, x) - tg__fma_f64(q, 0x1.3198a2e037073p-69, q * 0x1.0b4611a6p-34);
+#define TG__TRIG_PARTS(x)                                                                                            \
+    const double t = tg__fma_f64(x, 0.63661977236758138, TG__ROUND_F64), q = t - TG__ROUND_F64;                        \
+    const double a = tg__fma_f64(q, -0x1.921fb544p+0, x), b = q * 0x1.0b4611a6p-34, third = 0x1.3198a2e037073p-69;     \
+    *quadrant = tg__bits_f64(t)
+
+static inline double tg__trig_reduce_f32(double x, uint64_t *quadrant) {
+    TG__TRIG_PARTS(x);
+    return a - tg__fma_f64(q, third, b);
+}
+
+static inline double tg__trig_reduce_f64(double x, uint64_t *quadrant) {
+    TG__TRIG_PARTS(x);
+    const double r = a - b, lost = (a - r) - b;
+    return r + tg__fma_f64(q, -third, lost);
 }
 
 /* sin r in an even quadrant, cos r in an odd one, negated in the third and fourth: by bits, for want of 64-bit compares. */
@@ -426,7 +437,7 @@ static inline double tg__trig_pick(double s, double c, uint64_t quadrant) {
 
 static inline double tg__trig_f32(double x, uint64_t turn) { /* good for f32 */
     uint64_t quadrant;
-    const double r = tg__trig_reduce(x, &quadrant), z = r * r;
+    const double r = tg__trig_reduce_f32(x, &quadrant), z = r * r;
     double s = 2.7180866128880908e-06;
     s = tg__fma_f64(s, z, -0.00019839308780088388);
     s = tg__fma_f64(s, z, 0.0083333292947845011);
@@ -440,7 +451,7 @@ static inline double tg__trig_f32(double x, uint64_t turn) { /* good for f32 */
 
 static inline double tg__trig_f64(double x, uint64_t turn) {
     uint64_t quadrant;
-    const double r = tg__trig_reduce(x, &quadrant), z = r * r;
+    const double r = tg__trig_reduce_f64(x, &quadrant), z = r * r;
     double s = 1.5896076958481585e-10;
     s = tg__fma_f64(s, z, -2.5050745275685843e-08);
     s = tg__fma_f64(s, z, 2.7557313606647497e-06);

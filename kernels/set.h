@@ -9,6 +9,18 @@
 #define TG__PASTE(a, b) TG__PASTE_(a, b)
 #define TG__SET(name) TG__PASTE(name, TG__ISA)
 
+/* Bytes of a vector. Where the compiler has no AVX-512 but is told 64 (make CONFIG=wide), the code for AVX-512 is made of the
+ * instructions that there are, so that a CPU without it can run the tests of that code. */
+#ifndef TG__VECTOR_BYTES
+#if defined(__AVX512F__)
+#define TG__VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define TG__VECTOR_BYTES 32
+#else
+#define TG__VECTOR_BYTES 16
+#endif
+#endif
+
 /* X(suffix, level): one row per set of this machine. */
 #if defined(__x86_64__)
 #define TG__SET_MAP(X)         \

@@ -15,14 +15,19 @@ typedef struct kernel_set {
     gemm_fn *f32, *f64;
 } kernel_set;
 
+#if defined(__aarch64__)
+#define ANY_FUSED true
+#else
+#define ANY_FUSED false
+#endif
+
 static int sets_of_cpu(kernel_set *sets) {
     int n = 0;
-    sets[n++] = (kernel_set){"any", false, tg__gemm_f32_any, tg__gemm_f64_any};
+    sets[n++] = (kernel_set){"any", ANY_FUSED, tg__gemm_f32_any, tg__gemm_f64_any};
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (tg__kernels_of(TG_ISA_AVX2))
         sets[n++] = (kernel_set){"avx2", true, tg__gemm_f32_avx2, tg__gemm_f64_avx2};
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw"))
+    if (tg__kernels_of(TG_ISA_AVX512))
         sets[n++] = (kernel_set){"avx512", true, tg__gemm_f32_avx512, tg__gemm_f64_avx512};
 #endif
     return n;

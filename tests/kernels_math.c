@@ -373,6 +373,18 @@ static void check_denormal_results(kernel_test *t) {
     }
 }
 
+/* Next to multiples of pi/2 results are as small as 2^-52, and every bit of them is of the remainder. */
+static void check_trig_zeros(kernel_test *t) {
+    for (int q = 1; q < 636000; q += 7) {
+        const double at = (double)(1.57079632679489661923132169163975144L * q);
+        const double x = q % 3 ? at : nextafter(at, q % 2 ? 0 : 1e9);
+        const double sine = ulps(tg__sin_f64(x), sinl(x), DBL_MANT_DIG, DBL_MIN_EXP);
+        const double cosine = ulps(tg__cos_f64(x), cosl(x), DBL_MANT_DIG, DBL_MIN_EXP);
+        if (!(sine <= 2)) kernel_fail(t, "sin(%a) f64: %.2f ULP", x, sine);
+        if (!(cosine <= 2)) kernel_fail(t, "cos(%a) f64: %.2f ULP", x, cosine);
+    }
+}
+
 static void check_pow(kernel_test *t) {
     const double special[] = {0,    -0.0, 1,     -1,       2,        -2,        3,          0.5, -0.5,
                               2.5, -3,    1e10, -1e10, 16777217, INFINITY, -INFINITY, (double)NAN};
@@ -490,6 +502,7 @@ void test_kernel_math(kernel_test *t) {
     for (const edge *e = edges; e < edges + sizeof edges / sizeof *edges; e++)
         check_edge(t, find_function(e->name), e->x, e->y);
     check_denormal_results(t);
+    check_trig_zeros(t);
     check_pow(t);
     for (size_t i = 0; i < sizeof functions2 / sizeof *functions2; i++) check_two(t, &functions2[i]);
     check_polygamma(t);
