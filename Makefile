@@ -50,8 +50,8 @@ JANSSON    = $(call once,JANSSON,pkg-config --libs jansson 2>/dev/null) # a seco
 CRITERION  = $(call once,CRITERION,pkg-config --cflags --libs criterion)
 
 # -fno-math-errno and -fno-trapping-math change no value; contraction would, so that it is off (docs/design.md, bits).
-FLAGS = -std=c11 $(CPPFLAGS) $(CFLAGS) $(SAN) -Wall -Wextra -Wpedantic $(WERROR) -fno-math-errno -fno-trapping-math -ffp-contract=off \
-        -fvisibility=hidden -fPIC -fno-semantic-interposition -fopenmp -pthread -Iinclude -I. \
+FLAGS = -std=c11 $(CPPFLAGS) $(CFLAGS) $(SAN) -Wall -Wextra -Wpedantic $(WERROR) \
+        -fno-math-errno -fno-trapping-math -ffp-contract=off -fvisibility=hidden -fPIC -fno-semantic-interposition -fopenmp -pthread -Iinclude -I. \
         $(if $(ZLIB),-DTG_HAVE_ZLIB) $(if $(LAPACK),-DTG_HAVE_LAPACK) $(if $(JANSSON),-DTG_HAVE_JANSSON) \
         $(PKG_CFLAGS) -MMD -MP
 LINK  = $(CC) $(CFLAGS) $(SAN) -fopenmp $(LDFLAGS)
@@ -179,7 +179,7 @@ help: ## this list
 # ---------------------------------------------------------------- rules
 
 # What is missing is installed where the user asked for a whole job, and only named where not.
-JOBS := $(filter demo test nightly gradcheck bench bench-check bench-compare proto asan tsan wide check,$(MAKECMDGOALS) $(CONFIG))
+JOBS := $(filter demo test nightly gradcheck bench bench-check bench-compare proto asan tsan check,$(MAKECMDGOALS) $(CONFIG))
 needs:
 	@tools/deps $(if $(JOBS),,--check) build $(filter demo test tsan,$(JOBS:nightly=test tsan))
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 #if defined(__AVX2__)
-#include <immintrin.h>
+#include "kernels/avx512.h"
 #endif
 
 #define VECTOR_BYTES TG__VECTOR_BYTES
@@ -16,7 +16,7 @@
 #define FN(name) TG__PASTE(name, D)
 #define NINE 9 /* taps whose sums are held in registers */
 
-#if defined(__AVX512F__)
+#if VECTOR_BYTES == 64
 #define FUSED(a, b, c, type, of) (VEC)_mm512_fmadd_##of((type)(a), (type)(b), (type)(c))
 #define fused_f32(a, b, c) FUSED(a, b, c, __m512, ps)
 #define fused_f64(a, b, c) FUSED(a, b, c, __m512d, pd)
