@@ -139,9 +139,13 @@ tsan: ## the tests of concurrency under the thread sanitizer (clang)
 
 .PHONY: wide port
 WIDE_TESTS ?= kernels chains fuzz op
-wide: ## the code for AVX-512, made of AVX2, under the tests of kernels and ops
+wide: ## the code for AVX-512, made of AVX2, and products on emulated tiles of AMX, under the tests of kernels and ops
 	@$(MAKE) --no-print-directory CONFIG=wide build/wide/tests
 	TG_ISA=avx512 build/wide/tests $(or $(T),$(WIDE_TESTS))
+	TG_MATMUL=amx-emulated build/wide/tests -q $(or $(T),amx op/matmul op/conv op/attention)
+
+port: ## the tests for aarch64, by a cross compiler and an emulator: NEON; T= works here, too
+	@tests/port-arm64 $(T)
 
 lint: $(B)/libtapegrad.a $(B)/$(SO) ## the rules of the sources, the headers alone in C and C++, the symbols
 	tools/lint $(B)

@@ -31,7 +31,7 @@
                  [TG__PROD] = {FOLDS(prod, set)},                                                            \
                  [TG__MAX] = {FOLDS(max, set), BYTE_FOLDS(max, set)},                                        \
                  [TG__MIN] = {FOLDS(min, set), BYTE_FOLDS(min, set)}},                                       \
-        .gemm_f32 = tg__gemm_f32_##set,                                                                      \
+        .gemm_f32 = tg__product_f32_##set,                                                                   \
         .gemm_f64 = tg__gemm_f64_##set,                                                                      \
         .softmax_f32 = tg__softmax_f32_##set,                                                                \
         .softmax_f64 = tg__softmax_f64_##set,                                                                \

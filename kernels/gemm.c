@@ -329,6 +329,8 @@ static void multiply_panels(int64_t rows, int64_t cols, int64_t k, const float *
 const tg__gemm_panels TG__SET(tg__gemm_panels_f32) = {ROWS, TILE_VECTORS * VECTOR_BYTES / (int64_t)sizeof(float),
                                                       multiply_panels};
 
+#include "kernels/gemm_split.h"
+
 #define T double
 #define TYPE f64
 #define SQUARE SQUARE_F64
@@ -338,20 +340,34 @@ const tg__gemm_panels TG__SET(tg__gemm_panels_f32) = {ROWS, TILE_VECTORS * VECTO
 #define IS_any 1
 #if TG__PASTE(IS, TG__ISA)
 
+size_t tg__gemm_split_scratch(int64_t m, int64_t n, int64_t K, int parts, int threads) {
+    return (size_t)max_of(threads, 1) * split_memory_at(NULL, m, n, K, parts, NULL);
+}
+
+static size_t split_scratch(tg_dtype d, int64_t m, int64_t n, int64_t K, int threads) { /* 0: no product of tiles */
+    const tg__matmul_mode *mode = tg__matmul_mode_get();
+    return d != TG_F64 && split_takes(mode, m, n, K) ? tg__gemm_split_scratch(m, n, K, mode->parts, threads) : 0;
+}
+
 size_t tg__gemm_scratch(tg_dtype d, int64_t m, int64_t n, int64_t k, int pairs, int64_t batch, int threads) {
     int64_t K = k * pairs;
-    if (m <= 0 || n <= 0 || K <= 0 || batch <= 0 || (m <= SMALL && n <= SMALL && K <= SMALL)) return 0;
+    if (m <= 0 || n <= 0 || K <= 0 || batch <= 0) return 0;
+    size_t split = split_scratch(d, m, n, K, threads);
+    if (m <= SMALL && n <= SMALL && K <= SMALL) return split;
     size_t size = d == TG_F64 ? sizeof(double) : sizeof(float);
     int64_t workers = max_of(threads, 1);
     tg__gemm_order o = tg__gemm_cut(m, n, K);
     int64_t partials = o.chunks > 1 ? min_of(workers, batch) * round_up(m * n * o.chunks, SLACK) : 0;
-    return (size_t)(workers * worker_elements(m, n, o.block, size) + partials) * size;
+    size_t plain = (size_t)(workers * worker_elements(m, n, o.block, size) + partials) * size;
+    return split > plain ? split : plain;
 }
 
 size_t tg__gemm_scratch_within(tg_dtype d, int64_t m, int64_t n, int64_t K) {
     size_t size = d == TG_F64 ? sizeof(double) : sizeof(float);
     int64_t partials = K < 2 * TG__GEMM_CUT_CHUNK ? 0 : TG__GEMM_CUT_ELEMENTS + SLACK;
-    return (size_t)(worker_elements(m, n, min_of(K + 8, TG__GEMM_BLOCK), size) + partials) * size;
+    size_t plain = (size_t)(worker_elements(m, n, min_of(K + 8, TG__GEMM_BLOCK), size) + partials) * size;
+    size_t split = split_scratch(d, m, n, K, 1);
+    return split > plain ? split : plain;
 }
 
 #endif

@@ -51,9 +51,15 @@ static inline int64_t tg__gemm_row_tile(int64_t rows, int64_t tiles, int64_t t) 
     return rows / tiles * t + (t < rows % tiles ? t : rows % tiles);
 }
 
-#define TG__GEMM_DECLARE(set)                                \
-    void tg__gemm_f32_##set(const tg__gemm *g);              \
-    void tg__gemm_f64_##set(const tg__gemm *g);              \
+/* product_f32: by tiles where the mode of matrix products says so (amx.h), else by gemm_f32, the plain product. gemm_split: by
+ * tiles; m, n, k, pairs and batch are 1 or more, and scratch has tg__gemm_split_scratch bytes. */
+struct tg__matmul_mode;
+size_t tg__gemm_split_scratch(int64_t m, int64_t n, int64_t K, int parts, int threads);
+#define TG__GEMM_DECLARE(set)                                                         \
+    void tg__gemm_f32_##set(const tg__gemm *g);                                       \
+    void tg__gemm_f64_##set(const tg__gemm *g);                                       \
+    void tg__product_f32_##set(const tg__gemm *g);                                    \
+    void tg__gemm_split_##set(const tg__gemm *g, const struct tg__matmul_mode *mode); \
     extern const tg__gemm_panels tg__gemm_panels_f32_##set;
 TG__GEMM_DECLARE(any)
 TG__GEMM_DECLARE(avx2)

@@ -109,7 +109,7 @@ typedef struct tg__kernels {
     const struct tg__chain_set *chain_f32, *chain_f64; /* kernels/chain.h */
     /* NULL: not there. All of f32 f64 i32 i64; max, min also u8, bool */
     const tg__fold_fns *fold[TG__FOLD_COUNT][TG_DTYPE_COUNT];
-    void (*gemm_f32)(const tg__gemm *g);
+    void (*gemm_f32)(const tg__gemm *g); /* on tiles of AMX where amx.h says so */
     void (*gemm_f64)(const tg__gemm *g);
     /* rows of a softmax: packed (rows x n). y = softmax(x), y = log_softmax(x); x and y may be the same memory */
     void (*softmax_f32)(const float *x, float *y, int64_t rows, int64_t n);
