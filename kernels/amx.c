@@ -24,12 +24,14 @@ typedef union tile {
     float sum[16][16];
 } tile;
 
-static float low_half(uint32_t word) { return tg__from_bits_f32(word << 16); }
-static float high_half(uint32_t word) { return tg__from_bits_f32(word & 0xffff0000u); }
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE float low_half(uint32_t word) { return tg__from_bits_f32(word << 16); }
+INLINE float high_half(uint32_t word) { return tg__from_bits_f32(word & 0xffff0000u); }
 
 /* TDPBF16PS: terms of even and of odd place are summed apart, from zero, each step one fused multiply-add; then both are added
  * to each other, and that to c. */
-static void multiply_tiles(tile *c, const tile *a, const tile *b) {
+INLINE void multiply_plainly(tile *c, const tile *a, const tile *b) {
     for (int i = 0; i < 16; i++) {
         float even[16] = {0}, odd[16] = {0};
         for (int r = 0; r < 16; r++) {
@@ -39,6 +41,22 @@ static void multiply_tiles(tile *c, const tile *a, const tile *b) {
         }
         for (int j = 0; j < 16; j++) c->sum[i][j] += even[j] + odd[j];
     }
+}
+
+#if defined(__x86_64__) /* without the instruction each multiply-add is a call */
+static __attribute__((target("avx2,fma"))) void multiply_fused(tile *c, const tile *a, const tile *b) {
+    multiply_plainly(c, a, b);
+}
+#endif
+
+static void multiply_tiles(tile *c, const tile *a, const tile *b) {
+#if defined(__x86_64__)
+    if (tg__kernels_of(TG_ISA_AVX2)) {
+        multiply_fused(c, a, b);
+        return;
+    }
+#endif
+    multiply_plainly(c, a, b);
 }
 
 #define WAY emulated
