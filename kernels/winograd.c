@@ -493,8 +493,8 @@ static void transform_columns(const weight_job *j, float *staged, int64_t first)
     }
 }
 
-/* Up to LANES rows of the left side, from row `first` of its tile of `rows`. What vectors write past their rows is written
- * later or, at the end, not at all. */
+/* Up to LANES rows of the left side, from row `first` of its tile of `rows`. What the vectors of row 0 write past their tile is
+ * written later or, at the end, not at all; later ones would write into what is there. */
 static void transform_rows(const weight_job *j, const float *staged, float *tile, int64_t first, int64_t rows) {
     int64_t terms = j->end - j->begin;
     for (int64_t t = 0; t < terms; t++) {
@@ -506,7 +506,7 @@ static void transform_rows(const weight_job *j, const float *staged, float *tile
             of_kernel(STEP, half + c, STEP, k + c, STEP);
         }
         UNROLL for (int r = 0; r < TILE; r++) of_kernel(STEP, u + r * TILE, 1, half + r * STEP, 1);
-        size_t bytes = (size_t)min_of((terms - t) * rows - first, LANES) * sizeof(float);
+        size_t bytes = (size_t)min_of(first ? rows - first : (terms - t) * rows, LANES) * sizeof(float);
         for (int e = 0; e < POINTS; e++) {
             if (bytes == sizeof(vec)) store(to + e * j->left_point, u[e]);
             else memcpy(to + e * j->left_point, &u[e], bytes);
