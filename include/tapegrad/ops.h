@@ -1569,7 +1569,9 @@ TG_SITED(tg_tensor, tg_linspace, tg_tape *t, double start, double stop, int64_t 
  *    y[..., i, j] = sum over k of a[..., i, k] b[..., k, j]
  *  Shapes:   a (..., m, k), b (..., k, n), batch axes broadcast -> y (..., m, n); a vector a (k) is a row and b (k) a column,
  *            whose axis of size 1 is dropped from y
- *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
+ *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes. Where the CPU has AMX, f32 products
+ *            with m, n and k of 128 and more run on it, with smaller errors than on f32 units; TG_MATMUL=f32 in the environment
+ *            keeps them off it, and TG_MATMUL=bf16 rounds their operands to bf16, 3 digits, for speed
  *  Gradient: da = g b^T, db = a^T g, summed over broadcast axes
  *  Errors:   TG_ESHAPE if inner sizes differ, batch axes do not broadcast, or one is a number; TG_EDTYPE for other dtypes
  *  Source:   elementary */
