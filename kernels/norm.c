@@ -4,7 +4,23 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/fetch.h"
 #include "kernels/fold.h"
+
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX2__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+#define INLINE static inline __attribute__((always_inline))
 
 #define FN(name) TG__PASTE(name, D)
 #define FOLD(name) TG__SET(TG__PASTE(tg__fold_##name, D))

@@ -12,30 +12,74 @@ static double FN(sum_of)(const T *x, int64_t n) {
     return sum;
 }
 
-static double FN(squares_of)(const T *x, int64_t n, T mean) {
-    T square[TG__FOLD_LEAF], part;
-    double sum = 0;
-    for (int64_t i = 0; i < n; i += TG__FOLD_LEAF) {
-        int64_t count = leaf_size(n - i);
-        for (int64_t j = 0; j < count; j++) square[j] = (x[i + j] - mean) * (x[i + j] - mean);
-        FOLD(sum).leaf(square, count, &part);
-        sum += (double)part;
+typedef T FN(vec) __attribute__((vector_size(VEC_BYTES)));
+typedef T FN(loose) __attribute__((vector_size(VEC_BYTES), aligned(__alignof__(T)), may_alias));
+#define PER_VEC (VEC_BYTES / (int)sizeof(T))
+#define VECS (TG__LANES / PER_VEC)
+
+INLINE FN(vec) FN(load)(const T *x) { return *(const FN(loose) *)x; }
+
+static double FN(join_lanes)(T *lane) {
+    for (int half = TG__LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+    return (double)lane[0];
+}
+
+static double FN(leaf_squares)(const T *x, int64_t n, T mean) {
+    FN(vec) sum[VECS];
+    T lane[TG__LANES];
+    int64_t i = 0;
+    UNROLL
+    for (int v = 0; v < VECS; v++) sum[v] = (FN(vec)){0};
+    for (; i + TG__LANES <= n; i += TG__LANES) {
+        UNROLL
+        for (int v = 0; v < VECS; v++) {
+            const FN(vec) z = FN(load)(x + i + v * PER_VEC) - mean;
+            sum[v] += z * z;
+        }
     }
+    memcpy(lane, sum, sizeof lane);
+    for (int l = 0; i + l < n; l++) lane[l] += (x[i + l] - mean) * (x[i + l] - mean);
+    return FN(join_lanes)(lane);
+}
+
+static double FN(squares_of)(const T *x, int64_t n, T mean) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += TG__FOLD_LEAF) sum += FN(leaf_squares)(x + i, leaf_size(n - i), mean);
     return sum;
+}
+
+INLINE void FN(leaf_products)(const T *x, const T *g, const T *w, int64_t n, T mean, double *sums) {
+    FN(vec) once[VECS], twice[VECS];
+    T lane[2][TG__LANES];
+    int64_t i = 0;
+    UNROLL
+    for (int v = 0; v < VECS; v++) once[v] = twice[v] = (FN(vec)){0};
+    for (; i + TG__LANES <= n; i += TG__LANES) {
+        UNROLL
+        for (int v = 0; v < VECS; v++) {
+            const int64_t at = i + v * PER_VEC;
+            FN(vec) a = FN(load)(g + at);
+            if (w) a *= FN(load)(w + at);
+            once[v] += a;
+            twice[v] += a * (FN(load)(x + at) - mean);
+        }
+    }
+    memcpy(lane[0], once, sizeof lane[0]);
+    memcpy(lane[1], twice, sizeof lane[1]);
+    for (int l = 0; i + l < n; l++) {
+        const T a = w ? g[i + l] * w[i + l] : g[i + l];
+        lane[0][l] += a;
+        lane[1][l] += a * (x[i + l] - mean);
+    }
+    for (int k = 0; k < 2; k++) sums[k] += FN(join_lanes)(lane[k]);
 }
 
 /* sums[0] += the sum of g w, sums[1] += that of g w (x - mean); w may be NULL. */
 static void FN(products_of)(const T *x, const T *g, const T *w, int64_t n, T mean, double *sums) {
-    T once[TG__FOLD_LEAF], twice[TG__FOLD_LEAF], part;
     for (int64_t i = 0; i < n; i += TG__FOLD_LEAF) {
-        int64_t count = leaf_size(n - i);
-        if (w) for (int64_t j = 0; j < count; j++) once[j] = g[i + j] * w[i + j];
-        else memcpy(once, g + i, (size_t)count * sizeof(T));
-        for (int64_t j = 0; j < count; j++) twice[j] = once[j] * (x[i + j] - mean);
-        FOLD(sum).leaf(once, count, &part);
-        sums[0] += (double)part;
-        FOLD(sum).leaf(twice, count, &part);
-        sums[1] += (double)part;
+        if (w) FN(leaf_products)(x + i, g + i, w + i, leaf_size(n - i), mean, sums);
+        else FN(leaf_products)(x + i, g + i, NULL, leaf_size(n - i), mean, sums);
     }
 }
 
@@ -56,6 +100,7 @@ void TG__SET(FN(tg__row_norm))(const tg__row_norm *a, int64_t begin, int64_t end
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n;
         T *y = (T *)a->y + row * a->n;
+        if (row + 1 < end) tg__fetch(x + a->n, (size_t)a->n * sizeof(T));
         FN(moments) m = FN(row_moments)(a, x);
         if (w && b) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j] + b[j];
         else if (w) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j];
@@ -63,23 +108,38 @@ void TG__SET(FN(tg__row_norm))(const tg__row_norm *a, int64_t begin, int64_t end
     }
 }
 
+/* What the gradient of a row is made of, as T. */
+typedef struct FN(row_grad) {
+    T mean, rate, shift, slope;
+} FN(row_grad);
+
+INLINE void FN(grad_row)(const T *x, const T *g, const T *w, FN(row_grad) r, int64_t n, T *restrict dx, T *restrict dw,
+                         T *restrict db) {
+    for (int64_t j = 0; j < n; j++) {
+        const T z = x[j] - r.mean, a = w ? g[j] * w[j] : g[j];
+        dx[j] = (a - r.shift - z * r.slope) * r.rate;
+        dw[j] += g[j] * (z * r.rate);
+        db[j] += g[j];
+    }
+}
+
 /* dx = rate (g w - mean of g w - z mean of g w z) with z = (x - mean) rate; without centering, no mean of g w. */
-void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_t end, void *dw_sum, void *db_sum) {
+void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_t end, void *dw, void *db) {
     const T *w = a->w;
-    T *restrict dw = dw_sum, *restrict db = db_sum;
+    const size_t bytes = (size_t)a->n * sizeof(T);
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n, *g = (const T *)a->g + row * a->n;
-        T *restrict dx = (T *)a->y + row * a->n;
-        FN(moments) m = FN(row_moments)(a, x);
-        double sums[2] = {0, 0}, rate = (double)m.rate;
-        FN(products_of)(x, g, w, a->n, m.mean, sums);
-        T shift = a->center ? (T)(sums[0] / (double)a->n) : 0, slope = (T)(sums[1] * rate * rate / (double)a->n);
-        if (w) for (int64_t j = 0; j < a->n; j++) dx[j] = (g[j] * w[j] - shift - (x[j] - m.mean) * slope) * m.rate;
-        else for (int64_t j = 0; j < a->n; j++) dx[j] = (g[j] - shift - (x[j] - m.mean) * slope) * m.rate;
-        for (int64_t j = 0; j < a->n; j++) {
-            dw[j] += g[j] * ((x[j] - m.mean) * m.rate);
-            db[j] += g[j];
+        T *dx = (T *)a->y + row * a->n;
+        if (row + 1 < end) {
+            tg__fetch(x + a->n, bytes);
+            tg__fetch(g + a->n, bytes);
         }
+        FN(moments) m = FN(row_moments)(a, x);
+        double sums[2] = {0, 0}, rate = (double)m.rate, n = (double)a->n;
+        FN(products_of)(x, g, w, a->n, m.mean, sums);
+        const FN(row_grad) r = {m.mean, m.rate, a->center ? (T)(sums[0] / n) : 0, (T)(sums[1] * rate * rate / n)};
+        if (w) FN(grad_row)(x, g, w, r, a->n, dx, dw, db);
+        else FN(grad_row)(x, g, NULL, r, a->n, dx, dw, db);
     }
 }
 
@@ -122,3 +182,6 @@ void TG__SET(FN(tg__channel_norm_grad))(const tg__channel_norm *a, int64_t begin
         ((T *)a->db)[c] = (T)sums[0];
     }
 }
+
+#undef PER_VEC
+#undef VECS

@@ -1,6 +1,7 @@
 /* kernels/rows.c: softmax and log-softmax of rows for one instruction set; the code is rows_loops.h, for each type. */
 #include "kernels/rows.h"
 
+#include "kernels/fetch.h"
 #include "kernels/fold.h"
 #include "kernels/math.h"
 

@@ -55,8 +55,9 @@ static void FN(softmax_row)(const T *x, T *y, int64_t n) {
         FN(exp_shifted)(x + i, y + i, leaf_size(n - i), most);
         FN(tree_add_leaf)(&tree, y + i, leaf_size(n - i));
     }
-    const T sum = FN(tree_sum)(&tree);
-    for (int64_t i = 0; i < n; i++) y[i] /= sum;
+    const T rate = 1 / FN(tree_sum)(&tree);
+    TG__INDEPENDENT
+    for (int64_t i = 0; i < n; i++) y[i] *= rate;
 }
 
 static void FN(log_softmax_row)(const T *x, T *y, int64_t n) {
@@ -74,9 +75,15 @@ static void FN(log_softmax_row)(const T *x, T *y, int64_t n) {
 }
 
 void TG__SET(FN(tg__softmax))(const T *x, T *y, int64_t rows, int64_t n) {
-    for (int64_t r = 0; n > 0 && r < rows; r++) FN(softmax_row)(x + r * n, y + r * n, n);
+    for (int64_t r = 0; n > 0 && r < rows; r++) {
+        if (r + 1 < rows) tg__fetch(x + (r + 1) * n, (size_t)n * sizeof(T));
+        FN(softmax_row)(x + r * n, y + r * n, n);
+    }
 }
 
 void TG__SET(FN(tg__log_softmax))(const T *x, T *y, int64_t rows, int64_t n) {
-    for (int64_t r = 0; n > 0 && r < rows; r++) FN(log_softmax_row)(x + r * n, y + r * n, n);
+    for (int64_t r = 0; n > 0 && r < rows; r++) {
+        if (r + 1 < rows) tg__fetch(x + (r + 1) * n, (size_t)n * sizeof(T));
+        FN(log_softmax_row)(x + r * n, y + r * n, n);
+    }
 }
