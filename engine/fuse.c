@@ -360,7 +360,7 @@ static bool fuse_kernel(tg__planner *p, uint32_t x, const tg__node *node) {
 
 /* ------------------------------------------------------------------ the sweep */
 
-static inline void start_node(const tg__planner *p, uint32_t x) {
+static inline void start_node(tg__planner *p, uint32_t x) {
     static const tg__lnode blank = {.view = TG__NONE,
                                     .group = TG__NONE,
                                     .pack = TG__NONE,
@@ -376,6 +376,7 @@ static inline void start_node(const tg__planner *p, uint32_t x) {
     n->same = n->src = x;
     n->dtype = n->node->dtype;
     n->constant = n->node->op == &tg__leaf_const;
+    p->flags_seen |= n->node->flags;
 }
 
 /* All of them before the sweep: held leaves may come after their readers. */
@@ -384,6 +385,8 @@ static bool start_nodes(tg__planner *p) {
     if (!tg__grow(&p->nodes, &p->nodes_cap, most, sizeof *p->nodes) || !start_table(p)) return false;
     p->n_nodes = p->live.n;
     p->n_groups = p->n_views = 0;
+    p->flags_seen = 0;
+    p->has_outputs = false;
     for (uint32_t x = 0; x < p->live.n; x++) start_node(p, x);
     return true;
 }
@@ -409,7 +412,7 @@ static bool fuse_node(tg__planner *p, uint32_t x) {
     }
     if (node->op == &tg__op_output) {
         n->kind = TG__L_OUTPUT;
-        n->stored = true;
+        n->stored = p->has_outputs = true;
         n->group = p->nodes[n->in[0]].group;
         return true;
     }
@@ -433,7 +436,7 @@ static bool keep_root(tg__planner *p, uint32_t local) {
 
 /* The outputs of one node are kept together: a later run computes all of them or none. */
 static void keep_families(tg__planner *p) {
-    for (int pass = 0; pass < 2; pass++)
+    for (int pass = 0; p->has_outputs && pass < 2; pass++)
         for (uint32_t i = 0; i < p->live.n; i++) {
             if (p->nodes[i].kind != TG__L_OUTPUT) continue;
             tg__lnode *output = &p->nodes[i], *first = &p->nodes[output->in[0]];
@@ -447,7 +450,8 @@ static bool choose_kept(tg__planner *p) {
     for (uint32_t i = 0; i < p->n_roots; i++)
         if (p->mode != TG__STEP || i >= p->t->n_effects)
             if (!keep_root(p, p->t->local[p->roots[i]])) return false;
-    for (uint32_t i = 0; i < p->live.n; i++) {
+    bool none = p->mode != TG__STEP && !(p->flags_seen & TG__KEEP);
+    for (uint32_t i = 0; i < p->live.n && !none; i++) {
         tg__lnode *l = &p->nodes[i];
         if (l->node->flags & TG__KEEP && !keep_root(p, i)) return false;
         if (l->same != i || l->kind == TG__L_LEAF || l->kind == TG__L_VIEW) continue;

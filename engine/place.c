@@ -62,17 +62,23 @@ static int64_t take(tg__planner *p, int64_t bytes) {
     return offset;
 }
 
-/* An input of block step `step` that dies there and whose memory output `o` can take over. */
-static uint32_t dying_input(const tg__planner *p, const tg__block *b, uint32_t step, const tg__out *o) {
-    const tg__storage *st = p->draft.storages;
-    for (uint32_t i = 0; i < b->n_streams; i++) {
+#define MOST_DYING 64 /* of one block: more are not looked at */
+
+/* The inputs of block b that die there, whose memory an output might take over. */
+static uint32_t list_dying(const tg__planner *p, const tg__block *b, uint32_t step, const tg__stream **dying) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < b->n_streams && n < MOST_DYING; i++) {
         const tg__stream *in = &p->draft.streams[b->streams + i];
-        const tg__storage *s = &st[in->storage];
-        if (s->cls == TG__ST_POOL && s->last == step && s->def < step && s->bytes == st[o->storage].bytes &&
-            in->size == o->size && s->ref != TG__NONE && tg__only_reads_in_place(p, step, in->storage, o->written))
-            return in->storage;
+        const tg__storage *s = &p->draft.storages[in->storage];
+        if (s->cls == TG__ST_POOL && s->last == step && s->def < step && s->ref != TG__NONE) dying[n++] = in;
     }
-    return TG__NONE;
+    return n;
+}
+
+static bool may_take_over(const tg__planner *p, const tg__stream *in, uint32_t step, const tg__out *o) {
+    const tg__storage *from = &p->draft.storages[in->storage];
+    return from->last == step && from->bytes == p->draft.storages[o->storage].bytes && in->size == o->size &&
+           tg__only_reads_in_place(p, step, in->storage, o->written);
 }
 
 /* A storage that was taken over leaves no hole: its last step is set to none. */
@@ -80,14 +86,17 @@ static void take_over(tg__planner *p, uint32_t step) {
     const tg__step *s = &p->draft.steps[step];
     if (s->kind != TG__BLOCK) return;
     const tg__block *b = &p->draft.blocks[s->index];
-    for (uint32_t i = 0; i < b->n_outs; i++) {
+    const tg__stream *dying[MOST_DYING];
+    uint32_t n = list_dying(p, b, step, dying);
+    for (uint32_t i = 0; i < b->n_outs && n; i++) {
         const tg__out *o = &p->draft.outs[b->outs + i];
         tg__storage *to = &p->draft.storages[o->storage];
         if (to->cls != TG__ST_POOL) continue;
-        uint32_t from = dying_input(p, b, step, o);
-        if (from == TG__NONE) continue;
-        to->offset = p->draft.storages[from].offset;
-        p->draft.storages[from].last = TG__NONE;
+        uint32_t k = 0;
+        while (k < n && !may_take_over(p, dying[k], step, o)) k++;
+        if (k == n) continue;
+        to->offset = p->draft.storages[dying[k]->storage].offset;
+        p->draft.storages[dying[k]->storage].last = TG__NONE;
     }
 }
 

@@ -261,7 +261,9 @@ typedef struct tg__planner {
     uint32_t n_groups, groups_cap;
     uint32_t n_order; /* groups that are left: merged ones are not */
     uint32_t *order, order_cap; /* schedule: position -> group */
-    tg__seen *table; /* equal nodes: open hash */
+    uint8_t flags_seen; /* those of all live nodes */
+    bool has_outputs;   /* some node is a further output */
+    tg__seen *table;    /* equal nodes: open hash */
     uint32_t table_cap;
     uint32_t *pairs, pairs_cap, *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
     tg__effect_plan *effects;
