@@ -35,6 +35,15 @@ const tg_op tg__op_normal = {
     SOURCE,
 };
 
+/* Numbers in 16 bits are drawn in f32 and rounded, as ops on such tensors are computed. */
+static tg_tensor rounded(const char *site, tg_tensor x, tg_dtype dtype) {
+    return tg__is_half(dtype) ? tg_cast_at(site, x, dtype) : x;
+}
+
+static tg_tensor draw(const char *site, tg_tape *t, const tg_op *op, tg_shape shape, tg_dtype dtype) {
+    return tg__source(site, t, op, shape, tg__computed_in(dtype));
+}
+
 /* from + factor x: the numbers are data. */
 static tg_tensor affine(const char *site, tg_tensor x, double from, double factor) {
     return tg_add_scalar_at(site, tg_scale_at(site, x, factor), from);
@@ -44,24 +53,24 @@ static tg_tensor affine(const char *site, tg_tensor x, double from, double facto
  *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1
  *  Shapes:   y shape
- *  Dtypes:   f32 (24 random bits), f64 (53)
+ *  Dtypes:   f32 (24 random bits), f64 (53), bf16, f16 (an f32 number, rounded: it may become hi)
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox4x32-10) */
 TG_API(tg_tensor, tg_uniform, (tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi), (t, shape, dtype, lo, hi)) {
-    return affine(site, tg__source(site, t, &tg__op_uniform, shape, dtype), lo, hi - lo);
+    return rounded(site, affine(site, draw(site, t, &tg__op_uniform, shape, dtype), lo, hi - lo), dtype);
 }
 
 /*| tg_normal: random numbers of the normal distribution. They depend on the tape's seed (tg_seed) and on how many random
  *  tensors were recorded before, not on threads.
  *    y = mean + sd z, z standard normal
  *  Shapes:   y shape
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is no float
  *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
 TG_API(tg_tensor, tg_normal, (tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd), (t, shape, d, mean, sd)) {
-    return affine(site, tg__source(site, t, &tg__op_normal, shape, d), mean, sd);
+    return rounded(site, affine(site, draw(site, t, &tg__op_normal, shape, d), mean, sd), d);
 }
 
 static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const char *op, const char *why) {
@@ -73,7 +82,7 @@ static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const ch
 static bool is_ready(const char *site, const char *op, tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
     if (!t || t->base.error.status || !tg_valid(x)) return false;
-    if (!tg_dtype_is_float(tg_dtype_of(x))) refuse(site, t, TG_EDTYPE, op, "the dtype must be f32 or f64");
+    if (!tg_dtype_is_float(tg_dtype_of(x))) refuse(site, t, TG_EDTYPE, op, "the dtype must be a float's");
     return !t->base.error.status;
 }
 
@@ -85,43 +94,45 @@ static tg_tensor not_ready(const char *site, tg_tensor x) {
  *  softmax(logits): tg_categorical.
  *    y = -log(-log(1 - u)), 0 <= u < 1; -log(1 - u) counts as at least 2^-25 (f64: 2^-54)
  *  Shapes:   y shape
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Gumbel 1935, Les valeurs extremes des distributions statistiques; Philox4x32-10 (see tg_uniform) */
 TG_API(tg_tensor, tg_gumbel, (tg_tape *t, tg_shape shape, tg_dtype dtype), (t, shape, dtype)) {
     if (!t) return tg__lost(site);
-    tg_tensor u = tg__source(site, t, &tg__op_uniform, shape, dtype);
+    tg_tensor u = draw(site, t, &tg__op_uniform, shape, dtype);
     if (t->base.error.status) return tg__poison(t);
-    tg_tensor least = tg_scalar_at(site, t, dtype == TG_F32 ? 0x1p-25 : 0x1p-54, dtype);
+    tg_tensor least = tg_scalar_at(site, t, dtype == TG_F64 ? 0x1p-54 : 0x1p-25, tg_dtype_of(u));
     tg_tensor exponential = tg_maximum_at(site, tg_neg_at(site, tg_log1p_at(site, tg_neg_at(site, u))), least);
-    return tg_neg_at(site, tg_log_at(site, exponential));
+    return rounded(site, tg_neg_at(site, tg_log_at(site, exponential)), dtype);
 }
 
 /*| tg_bernoulli: true with the probability that p has there.
  *    y = u < p, 0 <= u < 1
  *  Shapes:   p (any) -> y (the same); for one probability everywhere give tg_full
- *  Dtypes:   p f32 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
+ *  Dtypes:   p f32, bf16, f16 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
  *  Gradient: none flows
- *  Errors:   TG_EDTYPE if p is not f32 or f64
+ *  Errors:   TG_EDTYPE if p is no float
  *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
 TG_API(tg_tensor, tg_bernoulli, (tg_tensor p), (p)) {
     if (!is_ready(site, "bernoulli", p)) return not_ready(site, p);
-    return tg_lt_at(site, tg__source(site, tg_tape_of(p), &tg__op_uniform, tg_shape_of(p), tg_dtype_of(p)), p);
+    tg_dtype d = tg__computed_in(tg_dtype_of(p));
+    return tg_lt_at(site, draw(site, tg_tape_of(p), &tg__op_uniform, tg_shape_of(p), d), tg_cast_at(site, p, d));
 }
 
 /*| tg_categorical: a random class for each row of an axis, with the probabilities softmax(logits): the largest of the logits
  *  plus Gumbel numbers. Logits of -infinity are never taken.
  *    y = argmax over the axis of logits + tg_gumbel
  *  Shapes:   logits (..., C, ...), C >= 1 -> y without that axis
- *  Dtypes:   f32, f64 -> i64
+ *  Dtypes:   f32, f64, bf16, f16 -> i64
  *  Gradient: none flows
- *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are not f32 or f64
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are no floats
  *  Source:   Maddison, Tarlow, Minka 2014, A* sampling, section 2 (the Gumbel-max trick); Philox4x32-10 (see tg_uniform) */
 TG_API(tg_tensor, tg_categorical, (tg_tensor logits, int64_t axis), (logits, axis)) {
     if (!is_ready(site, "categorical", logits)) return not_ready(site, logits);
-    tg_tensor g = tg_gumbel_at(site, tg_tape_of(logits), tg_shape_of(logits), tg_dtype_of(logits));
-    return tg_argmax_at(site, tg_add_at(site, logits, g), axis);
+    tg_dtype d = tg__computed_in(tg_dtype_of(logits));
+    tg_tensor g = tg_gumbel_at(site, tg_tape_of(logits), tg_shape_of(logits), d);
+    return tg_argmax_at(site, tg_add_at(site, tg_cast_at(site, logits, d), g), axis);
 }
 
 #define EXACT INT64_C(0x20000000000000) /* 2^53: doubles hold every whole number up to it */
@@ -166,26 +177,27 @@ static bool is_probability(const char *site, tg_tape *t, const char *op, double 
 /*| tg_dropout_mask: what tg_dropout multiplies by, to be shared by several tensors or time steps.
  *    y = 0 with probability p, else 1 / (1 - p)
  *  Shapes:   y shape; a size of 1 drops a whole axis of what it is multiplied with
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Gal, Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks */
 TG_API(tg_tensor, tg_dropout_mask, (tg_tape *t, tg_shape shape, tg_dtype dtype, double p), (t, shape, dtype, p)) {
     if (!t) return tg__lost(site);
     if (!is_probability(site, t, "dropout_mask", p)) return tg__poison(t);
-    tg_tensor u = tg__source(site, t, &tg__op_uniform, shape, dtype);
+    tg_tensor u = draw(site, t, &tg__op_uniform, shape, dtype);
     if (t->base.error.status) return u;
-    tg_tensor kept = tg_ge_at(site, u, tg_scalar_at(site, t, p, dtype));
-    return tg_where_at(site, kept, tg_scalar_at(site, t, 1 / (1 - p), dtype), tg__zero_like(u));
+    tg_dtype d = tg_dtype_of(u);
+    tg_tensor kept = tg_ge_at(site, u, tg_scalar_at(site, t, p, d));
+    return rounded(site, tg_where_at(site, kept, tg_scalar_at(site, t, 1 / (1 - p), d), tg__zero_like(u)), dtype);
 }
 
 /*| tg_dropout: sets each element to 0 with probability p, and scales up the rest so that the mean stays. For training: leave
  *  the call out when you evaluate. p = 0 gives x itself.
  *    y = 0 with probability p, else x / (1 - p)
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: dx = g / (1 - p) where x was kept, else 0
- *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is no float
  *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
 TG_API(tg_tensor, tg_dropout, (tg_tensor x, double p), (x, p)) {
     tg_dtype stored = tg_dtype_of(x);

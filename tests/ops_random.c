@@ -54,6 +54,30 @@ TEST(random, categories_have_their_probabilities) {
     tg_tape_free(t);
 }
 
+static void same_numbers(tg_tensor have, tg_tensor want, const char *what) {
+    size_t bytes = (size_t)tg_numel(want) * tg_dtype_size(tg_dtype_of(want));
+    CHECK_EQ_I(tg_dtype_of(have), tg_dtype_of(want));
+    const void *a = tg_data(have), *b = tg_data(want);
+    CHECK(a && b && memcmp(a, b, bytes) == 0, "%s differs from the rounded numbers of f32", what);
+}
+
+TEST(random, sixteen_bits_are_rounded_numbers_of_f32) {
+    const tg_shape s = TG_SHAPE(50, 7);
+    for (tg_dtype d = TG_BF16; d <= TG_F16; d++) {
+        tg_tape *a = tg_tape_new(), *b = tg_tape_new();
+        same_numbers(tg_uniform(a, s, d, -1, 3), tg_cast(tg_uniform(b, s, TG_F32, -1, 3), d), "uniform");
+        same_numbers(tg_normal(a, s, d, 1, 2), tg_cast(tg_normal(b, s, TG_F32, 1, 2), d), "normal");
+        same_numbers(tg_gumbel(a, s, d), tg_cast(tg_gumbel(b, s, TG_F32), d), "gumbel");
+        same_numbers(tg_dropout_mask(a, s, d, 0.3), tg_cast(tg_dropout_mask(b, s, TG_F32, 0.3), d), "dropout_mask");
+        tg_tensor x = tg_normal(a, s, d, 0, 1), y = tg_cast(tg_normal(b, s, TG_F32, 0, 1), d), wide = tg_cast(y, TG_F32);
+        same_numbers(tg_categorical(x, -1), tg_categorical(wide, -1), "categorical");
+        same_numbers(tg_bernoulli(tg_sigmoid(x)), tg_bernoulli(tg_cast(tg_sigmoid(y), TG_F32)), "bernoulli");
+        CHECK(tg_ok(a) && tg_ok(b), "%s %s", tg_message(a), tg_message(b));
+        tg_tape_free(a);
+        tg_tape_free(b);
+    }
+}
+
 /* Mean gamma (Euler's), variance pi^2 / 6; of a mask 1 and p / (1 - p). */
 TEST(random, gumbel_and_masks_have_their_moments) {
     tg_tape *t = tg_tape_new();
@@ -171,9 +195,9 @@ TEST(random, what_is_refused) {
     tg_randint(t, TG_SHAPE(-2), TG_I64, 0, 2);
     refused(t, TG_ESHAPE, "negative");
     tg_bernoulli(whole);
-    refused(t, TG_EDTYPE, "bernoulli: the dtype must be f32 or f64");
+    refused(t, TG_EDTYPE, "bernoulli: the dtype must be a float's");
     tg_categorical(whole, 0);
-    refused(t, TG_EDTYPE, "categorical: the dtype must be f32 or f64");
+    refused(t, TG_EDTYPE, "categorical: the dtype must be a float's");
     tg_categorical(x, 1);
     refused(t, TG_EARG, "argmax: axis 1");
     tg_gumbel(t, TG_SHAPE(2), TG_I32);

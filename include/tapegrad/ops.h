@@ -1761,9 +1761,9 @@ TG_SITED(tg_tensor, tg_global_max_pool, tg_tensor x);
  *  recorded before, not on threads.
  *    y = lo + (hi - lo) u, 0 <= u < 1
  *  Shapes:   y shape
- *  Dtypes:   f32 (24 random bits), f64 (53)
+ *  Dtypes:   f32 (24 random bits), f64 (53), bf16, f16 (an f32 number, rounded: it may become hi)
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Salmon, Moraes, Dror, Shaw 2011, Parallel random numbers: as easy as 1, 2, 3 (Philox4x32-10) */
 TG_SITED(tg_tensor, tg_uniform, tg_tape *t, tg_shape shape, tg_dtype dtype, double lo, double hi);
 #define tg_uniform(...) tg_uniform_at(TG_HERE, __VA_ARGS__)
@@ -1772,9 +1772,9 @@ TG_SITED(tg_tensor, tg_uniform, tg_tape *t, tg_shape shape, tg_dtype dtype, doub
  *  tensors were recorded before, not on threads.
  *    y = mean + sd z, z standard normal
  *  Shapes:   y shape
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if d is no float
  *  Source:   Box, Muller 1958, A note on the generation of random normal deviates; Philox4x32-10 (see tg_uniform) */
 TG_SITED(tg_tensor, tg_normal, tg_tape *t, tg_shape shape, tg_dtype d, double mean, double sd);
 #define tg_normal(...) tg_normal_at(TG_HERE, __VA_ARGS__)
@@ -1783,9 +1783,9 @@ TG_SITED(tg_tensor, tg_normal, tg_tape *t, tg_shape shape, tg_dtype d, double me
  *  softmax(logits): tg_categorical.
  *    y = -log(-log(1 - u)), 0 <= u < 1; -log(1 - u) counts as at least 2^-25 (f64: 2^-54)
  *  Shapes:   y shape
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Gumbel 1935, Les valeurs extremes des distributions statistiques; Philox4x32-10 (see tg_uniform) */
 TG_SITED(tg_tensor, tg_gumbel, tg_tape *t, tg_shape shape, tg_dtype dtype);
 #define tg_gumbel(...) tg_gumbel_at(TG_HERE, __VA_ARGS__)
@@ -1793,9 +1793,9 @@ TG_SITED(tg_tensor, tg_gumbel, tg_tape *t, tg_shape shape, tg_dtype dtype);
 /* tg_bernoulli: true with the probability that p has there.
  *    y = u < p, 0 <= u < 1
  *  Shapes:   p (any) -> y (the same); for one probability everywhere give tg_full
- *  Dtypes:   p f32 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
+ *  Dtypes:   p f32, bf16, f16 (to 2^-24), f64 -> bool; p <= 0 or NaN is never, p >= 1 always true
  *  Gradient: none flows
- *  Errors:   TG_EDTYPE if p is not f32 or f64
+ *  Errors:   TG_EDTYPE if p is no float
  *  Source:   elementary; Philox4x32-10 (see tg_uniform) */
 TG_SITED(tg_tensor, tg_bernoulli, tg_tensor p);
 #define tg_bernoulli(...) tg_bernoulli_at(TG_HERE, __VA_ARGS__)
@@ -1804,9 +1804,9 @@ TG_SITED(tg_tensor, tg_bernoulli, tg_tensor p);
  *  plus Gumbel numbers. Logits of -infinity are never taken.
  *    y = argmax over the axis of logits + tg_gumbel
  *  Shapes:   logits (..., C, ...), C >= 1 -> y without that axis
- *  Dtypes:   f32, f64 -> i64
+ *  Dtypes:   f32, f64, bf16, f16 -> i64
  *  Gradient: none flows
- *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are not f32 or f64
+ *  Errors:   TG_EARG if the axis is out of range; TG_ESHAPE if it has size 0; TG_EDTYPE if logits are no floats
  *  Source:   Maddison, Tarlow, Minka 2014, A* sampling, section 2 (the Gumbel-max trick); Philox4x32-10 (see tg_uniform) */
 TG_SITED(tg_tensor, tg_categorical, tg_tensor logits, int64_t axis);
 #define tg_categorical(...) tg_categorical_at(TG_HERE, __VA_ARGS__)
@@ -1836,9 +1836,9 @@ TG_SITED(tg_tensor, tg_permutation, tg_tape *t, int64_t n);
 /* tg_dropout_mask: what tg_dropout multiplies by, to be shared by several tensors or time steps.
  *    y = 0 with probability p, else 1 / (1 - p)
  *  Shapes:   y shape; a size of 1 drops a whole axis of what it is multiplied with
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: none: there is no input
- *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is not f32 or f64
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_ESHAPE if the shape is not allowed; TG_EDTYPE if dtype is no float
  *  Source:   Gal, Ghahramani 2016, A theoretically grounded application of dropout in recurrent neural networks */
 TG_SITED(tg_tensor, tg_dropout_mask, tg_tape *t, tg_shape shape, tg_dtype dtype, double p);
 #define tg_dropout_mask(...) tg_dropout_mask_at(TG_HERE, __VA_ARGS__)
@@ -1847,9 +1847,9 @@ TG_SITED(tg_tensor, tg_dropout_mask, tg_tape *t, tg_shape shape, tg_dtype dtype,
  *  the call out when you evaluate. p = 0 gives x itself.
  *    y = 0 with probability p, else x / (1 - p)
  *  Shapes:   x (any) -> y (the same)
- *  Dtypes:   f32, f64
+ *  Dtypes:   f32, f64, bf16, f16
  *  Gradient: dx = g / (1 - p) where x was kept, else 0
- *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is not f32 or f64
+ *  Errors:   TG_EARG if p is not in [0, 1); TG_EDTYPE if x is no float
  *  Source:   Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, Dropout, section 10 */
 TG_SITED(tg_tensor, tg_dropout, tg_tensor x, double p);
 #define tg_dropout(...) tg_dropout_at(TG_HERE, __VA_ARGS__)
