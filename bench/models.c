@@ -125,6 +125,40 @@ static void tiny_growth(const char *name) {
     end(&w);
 }
 
+/* Units that die after 20 steps: their moments decay, and would be denormal from some 900 steps on. */
+enum { DYING_STEPS = 3000, DYING_PART = 500, DYING_UNITS = 256 };
+
+static void dying_step(net *w) {
+    tg_tensor h = tg_relu(tg_linear_apply(w->l[0], tg_input(w->t, tg_f32(w->x, TG_SHAPE(32, 64)))));
+    tg_minimize(w->opt, tg_mse(tg_linear_apply(w->l[1], h), tg_input(w->t, tg_f32(w->y, TG_SHAPE(32, 10)))));
+    tg_tape_reset(w->t);
+}
+
+static void emit_part(const char *name, const char *part, double *times) {
+    char text[80];
+    snprintf(text, sizeof text, "%s_%s_%d", name, part, DYING_PART);
+    bench_emit(text, times, DYING_PART, "us/step");
+}
+
+static void dying_relu(const char *name) {
+    static double times[DYING_STEPS];
+    float bias[DYING_UNITS];
+    for (int i = 0; i < DYING_UNITS; i++) bias[i] = -100;
+    net w = {.t = bench_tape(), .m = tg_model_new(1), .x = bench_floats(32 * 64), .y = bench_floats(32 * 10)};
+    w.l[0] = tg_linear_new(w.m, "l1", 64, DYING_UNITS);
+    w.l[1] = tg_linear_new(w.m, "l2", DYING_UNITS, 10);
+    w.opt = tg_adamw(w.m, (tg_adamw_config){.lr = 1e-3});
+    for (int i = 0; i < DYING_STEPS; i++) {
+        if (i == 20 && tg_param_write(w.l[0].bias, tg_f32(bias, TG_SHAPE(DYING_UNITS)))) exit(1);
+        double start = bench_now();
+        dying_step(&w);
+        times[i] = (bench_now() - start) * 1e6;
+    }
+    emit_part(name, "first", times);
+    emit_part(name, "last", times + DYING_STEPS - DYING_PART);
+    end(&w);
+}
+
 /* The most memory that a whole program of five steps has. */
 static void peak_of(const char *name, char *pattern) {
     char threads[16];
@@ -148,6 +182,7 @@ const bench_case bench_models[] = {
 const bench_case bench_memory[] = {
     {"pool_mlp_784_256_128_10_adam_b64", mlp_pool},
     {"growth_100000_steps_tinymlp", tiny_growth},
+    {"dying_relu_adamw_3000_steps", dying_relu},
     {"peak_rss_gpt_4l_d256_h4_t128_b8", peak_gpt},
     {"peak_rss_resnet18_cifar_b32", peak_resnet},
     {0},
