@@ -32,6 +32,7 @@ double bench_now(void) {
 static struct sight {
     bool on, profiled;
     int steps;
+    double start;
     double value;  /* of all steps: the mean absolute values of the results, added up */
     uint64_t bits; /* of all results */
     bench_cost cost;
@@ -69,7 +70,7 @@ void bench_end(tg_tape *t, const tg_tensor *results, int n) {
 }
 
 static void look_at(void (*fn)(void *ctx), void *ctx, int steps) {
-    sight = (struct sight){.on = true};
+    sight = (struct sight){.on = true, .start = bench_now()};
     for (int i = 0; i < steps; i++) fn(ctx);
     sight.on = false;
 }
@@ -117,10 +118,9 @@ static int one_round(void (*fn)(void *ctx), void *ctx, double values[REPEATS]) {
     return n;
 }
 
+/* More steps, until some time has passed since the first one was looked at. */
 static void warm_up(void (*fn)(void *ctx), void *ctx) {
-    double start = bench_now();
-    do fn(ctx);
-    while (bench_now() - start < 0.2);
+    while (bench_now() - sight.start < 0.3) fn(ctx);
 }
 
 static void serve(const char *name, void (*fn)(void *ctx), void *ctx, double per) {
