@@ -82,7 +82,7 @@ static tg_tensor refuse(const char *site, tg_tape *t, tg_status status, const ch
 static bool is_ready(const char *site, const char *op, tg_tensor x) {
     tg_tape *t = tg_tape_of(x);
     if (!t || t->base.error.status || !tg_valid(x)) return false;
-    if (!tg_dtype_is_float(tg_dtype_of(x))) refuse(site, t, TG_EDTYPE, op, "the dtype must be a float's");
+    if (!tg__is_float(tg_dtype_of(x))) refuse(site, t, TG_EDTYPE, op, "the dtype must be a float's");
     return !t->base.error.status;
 }
 
