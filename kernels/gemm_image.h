@@ -178,12 +178,51 @@ static void FN(gather_lane)(T *dst, const tg__image *m, const T *x, int64_t lane
     }
 }
 
+/* Whether every tap of every position is inside of the image. */
+static bool FN(all_inside)(const tg__image *m) {
+    bool all = true;
+    for (int a = 0; a < TG__IMAGE_AXES; a++) {
+        int64_t tap = (m->taps[a] - 1) * m->tap_step[a], end = (m->at[a] - 1) * m->at_step[a] + m->offset[a];
+        all &= m->offset[a] + min_of(tap, 0) >= 0 && end + max_of(tap, 0) < m->size[a];
+    }
+    return all;
+}
+
+/* gather_lane where all is inside and the positions of a row are adjacent; what it writes past the end, less than a vector, is
+ * overwritten or not read. */
+static void FN(gather_inside)(T *dst, const tg__image *m, const T *x, int64_t lane, int64_t t0, int64_t k) {
+    const int last = TG__IMAGE_AXES - 1;
+    int64_t at[TG__IMAGE_AXES];
+    for (int a = last; a >= 0; a--) {
+        x += (lane % m->taps[a] * m->tap_step[a] + m->offset[a]) * m->stride[a], lane /= m->taps[a];
+        at[a] = t0 % m->at[a], t0 /= m->at[a];
+    }
+    x += lane * m->channel;
+    while (k > 0) {
+        const T *from = x;
+        for (int a = 0; a <= last; a++) from += at[a] * m->at_step[a] * m->stride[a];
+        for (; k > 0 && (at[last - 1] < m->at[last - 1]); at[last - 1]++, from += m->at_step[last - 1] * m->stride[last - 1]) {
+            int64_t length = min_of(m->at[last] - at[last], k), i = 0;
+            for (; i + LANES <= length; i += LANES) FN(store)(dst + i, FN(load)(from + i));
+            if (i < length) FN(store)(dst + i, FN(part)(from + i, (int)(length - i)));
+            from -= at[last] * m->at_step[last] * m->stride[last];
+            dst += length, k -= length, at[last] = 0;
+        }
+        at[last - 1] = 0;
+        for (int a = last - 2; a >= 0 && ++at[a] == m->at[a]; a--) at[a] = 0;
+    }
+}
+
 static void FN(pack_channels)(T *dst, int64_t width, const tg__image *m, const T *x, int64_t first, int64_t count, int64_t t0,
                               int64_t k) {
-    T rows[IMAGE_LANES * TG__GEMM_BLOCK] __attribute__((aligned(VECTOR_BYTES)));
+    T rows[IMAGE_LANES * TG__GEMM_BLOCK + LANES] __attribute__((aligned(VECTOR_BYTES)));
+    const bool simple = m->at_step[TG__IMAGE_AXES - 1] * m->stride[TG__IMAGE_AXES - 1] == 1 && FN(all_inside)(m);
     for (int64_t l = (count - 1) / IMAGE_LANES * IMAGE_LANES; l >= 0; l -= IMAGE_LANES) { /* downwards: see pack_transposed */
         int64_t lanes = min_of(IMAGE_LANES, count - l);
-        for (int64_t i = 0; i < lanes; i++) FN(gather_lane)(rows + i * k, m, x, first + l + i, t0, k);
+        for (int64_t i = 0; i < lanes; i++) {
+            if (simple) FN(gather_inside)(rows + i * k, m, x, first + l + i, t0, k);
+            else FN(gather_lane)(rows + i * k, m, x, first + l + i, t0, k);
+        }
         FN(pack_transposed)(dst + l, width, rows, k, k, lanes);
     }
 }

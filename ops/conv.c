@@ -209,6 +209,7 @@ static tg_status every_term(const form *f, const tg_operand *out, term_fn *at) {
 
 /* ------------------------------------------------------------------ products */
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t round64(size_t n) { return (n + 63) / 64 * 64; }
 
 /* The patches that a kernel sees: of x. */
@@ -227,6 +228,62 @@ static tg__image patches_of_x(const form *f, bool columns_are_positions) {
         step *= m.size[i];
     }
     return m;
+}
+
+/* Small images that patches reach out of are copied with zeros around them, once, since packing is faster where all of a
+ * patch is inside: for large ones borders are rare. */
+#define MARGIN_BYTES (8 << 20)
+
+typedef struct margin {
+    tg__image image; /* as it is in the copy */
+    int64_t before[TG__IMAGE_AXES], planes;
+    const tg__image *plain;
+    const char *from;
+    char *to;
+    size_t size, bytes; /* of an element; of the copy: 0 if none is made */
+} margin;
+
+static margin margin_of(const tg__image *m, int64_t planes, size_t size) {
+    margin w = {.image = *m, .planes = planes, .plain = m, .size = size};
+    int64_t step = 1;
+    for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) {
+        int64_t tap = (m->taps[a] - 1) * m->tap_step[a], low = m->offset[a] + (tap < 0 ? tap : 0);
+        int64_t high = m->offset[a] + (m->at[a] - 1) * m->at_step[a] + (tap > 0 ? tap : 0);
+        int64_t after = high < m->size[a] ? 0 : high - m->size[a] + 1;
+        w.before[a] = low < 0 ? -low : 0;
+        if (w.before[a] + after > MARGIN_BYTES) return w;
+        w.image.size[a] += w.before[a] + after, w.image.offset[a] += w.before[a], w.image.stride[a] = step;
+        step *= w.image.size[a];
+    }
+    bool some = step > m->channel, small = (double)step * (double)planes * (double)size <= MARGIN_BYTES;
+    w.image.channel = step;
+    if (some && small) w.bytes = round64((size_t)(step * planes) * size);
+    return w;
+}
+
+static void copy_planes(int64_t begin, int64_t end, void *ctx) {
+    const margin *w = ctx;
+    const int64_t *n = w->plain->size, *before = w->before;
+    const size_t plane = (size_t)w->image.channel * w->size, row = (size_t)n[3] * w->size;
+    for (int64_t p = begin; p < end; p++) {
+        const char *from = w->from + (size_t)(p * w->plain->channel) * w->size;
+        memset(w->to + (size_t)p * plane, 0, plane);
+        for (int64_t i = 0; i < n[1] * n[2]; i++, from += row) {
+            int64_t at = ((i / n[2] + before[1]) * w->image.size[2] + i % n[2] + before[2]) * w->image.size[3] + before[3];
+            memcpy(w->to + (size_t)p * plane + (size_t)at * w->size, from, row);
+        }
+    }
+}
+
+/* The patches of `m` as those of a copy in `memory`, where one is made; returns the planes to read. */
+static const void *with_margin(tg__image *m, const void *data, int64_t planes, size_t size, int threads, void *memory) {
+    const tg__image plain = *m;
+    margin w = margin_of(&plain, planes, size);
+    if (!w.bytes) return data;
+    w.from = data, w.to = memory;
+    tg_parallel(threads, planes, 2 * (double)w.bytes, copy_planes, &w);
+    *m = w.image;
+    return memory;
 }
 
 /* A kernel of size 1 that looks at every point: patches are the image. */
@@ -352,8 +409,6 @@ static bool run_winograd_weights(const tg_kernel_args *k, const form *f) {
     return tg__kernels_get()->winograd_weights(&w);
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 /* ------------------------------------------------------------------ conv */
 
 static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads) {
@@ -362,7 +417,9 @@ static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out
     form f = form_of(&in[0], &in[1], out, attr);
     int64_t batch = f.images * f.groups;
     if (is_depthwise(&f)) return depthwise_scratch(&f, false, batch, in->dtype, threads);
-    size_t plain = offsets_bytes(batch) + tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
+    tg__image patches = patches_of_x(&f, true);
+    size_t plain = offsets_bytes(batch) + margin_of(&patches, batch * f.cg, tg_dtype_size(in->dtype)).bytes +
+                   tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
     return is_winograd(&f, false, in->dtype) ? larger(plain, winograd_scratch(&f, false, threads)) : plain;
 }
 
@@ -378,19 +435,22 @@ static tg_status conv_kernel(tg_kernel_args *k) {
     }
     if (is_winograd(&f, false, y->dtype) && run_winograd(k, &f, false)) return TG_OK;
     tg__image patches = patches_of_x(&f, true);
+    char *copy = (char *)k->scratch + offsets_bytes(f.images * f.groups);
+    size_t size = tg_dtype_size(y->dtype), copied = margin_of(&patches, f.images * f.groups * f.cg, size).bytes;
+    const void *x = with_margin(&patches, f.x, f.images * f.groups * f.cg, size, k->threads, copy);
     tg__gemm g = {.m = f.og, .n = f.all_at, .k = f.cg * f.all_taps, .pairs = 1, .batch = f.images * f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);
     for (int64_t b = 0; b < g.batch; b++) {
         at.a[b] = b % f.groups * f.og * g.k;
-        at.b[b] = b * f.cg * f.all_size;
+        at.b[b] = b * f.cg * patches.channel;
         at.c[b] = b * f.og * f.all_at;
     }
     g.a = &f.w, g.a_off = at.a, g.a_rs = g.k, g.a_cs = 1;
-    g.b = &f.x, g.b_off = at.b, g.b_rs = f.all_size, g.b_cs = 1;
+    g.b = &x, g.b_off = at.b, g.b_rs = f.all_size, g.b_cs = 1;
     g.c = y->data, g.c_off = at.c, g.c_rs = f.all_at;
     if (!is_pointwise(&f)) g.b_image = &patches;
     g.threads = k->threads;
-    g.scratch = (char *)k->scratch + offsets_bytes(g.batch);
+    g.scratch = copy + copied;
     multiply(&g, y->dtype);
     return TG_OK;
 }
@@ -622,7 +682,7 @@ static void spread_points(int64_t begin, int64_t end, void *ctx) {
 }
 
 typedef struct transpose_memory {
-    size_t offsets, weights, points, gemm;
+    size_t offsets, weights, points, copy, gemm;
 } transpose_memory;
 
 static transpose_memory transpose_memory_of(const form *f, tg_dtype d, int threads) {
@@ -635,9 +695,11 @@ static transpose_memory transpose_memory_of(const form *f, tg_dtype d, int threa
         size_t weights = round64((size_t)(f->groups * f->cg * f->og * h.all_taps) * size);
         size_t points = phases > 1 ? round64((size_t)(batch * f->cg * h.all_points) * size) : 0;
         size_t gemm = tg__gemm_scratch(d, f->cg, h.all_points, f->og * h.all_taps, 1, batch, threads);
-        if (weights > m.weights) m.weights = weights;
-        if (points > m.points) m.points = points;
-        if (gemm > m.gemm) m.gemm = gemm;
+        tg__image patches = patches_of_g(f, &h);
+        m.weights = larger(m.weights, weights);
+        m.points = larger(m.points, points);
+        m.copy = larger(m.copy, margin_of(&patches, batch * f->og, size).bytes);
+        m.gemm = larger(m.gemm, gemm);
     }
     return m;
 }
@@ -648,7 +710,7 @@ static size_t conv_transpose_scratch(const tg_operand *in, int n_in, const tg_op
     form f = form_of(out, &in[1], &in[0], attr);
     if (is_depthwise_transpose(&f)) return depthwise_scratch(&f, true, f.images * f.groups, out->dtype, threads);
     transpose_memory m = transpose_memory_of(&f, out->dtype, threads);
-    size_t plain = m.offsets + m.weights + m.points + m.gemm;
+    size_t plain = m.offsets + m.weights + m.points + m.copy + m.gemm;
     return is_winograd(&f, true, out->dtype) ? larger(plain, winograd_scratch(&f, true, threads)) : plain;
 }
 
@@ -663,20 +725,22 @@ static void transpose_phase(const tg_kernel_args *k, const form *f, const transp
         int64_t pairs = f->groups * f->cg * f->og;
         tg_parallel(k->threads, pairs, 2.0 * (double)size * (double)(pairs * h->all_taps), turn_channels, &t);
         tg__image patches = patches_of_g(f, h);
+        char *copy = points + memory->points;
+        const void *planes = with_margin(&patches, f->g, f->images * f->groups * f->og, size, k->threads, copy);
         tg__gemm g = {.m = f->cg, .n = h->all_points, .k = f->og * h->all_taps, .pairs = 1, .batch = f->images * f->groups};
         batch_offsets at = offsets_in(k->scratch, g.batch);
         for (int64_t b = 0; b < g.batch; b++) {
             at.a[b] = b % f->groups * f->cg * g.k;
-            at.b[b] = b * f->og * f->all_at;
+            at.b[b] = b * f->og * patches.channel;
             at.c[b] = b * f->cg * h->all_points;
         }
         const void *w = weights;
         g.a = &w, g.a_off = at.a, g.a_rs = g.k, g.a_cs = 1;
-        g.b = &f->g, g.b_off = at.b, g.b_rs = f->all_at, g.b_cs = 1;
+        g.b = &planes, g.b_off = at.b, g.b_rs = f->all_at, g.b_cs = 1;
         g.c = direct ? x->data : points, g.c_off = at.c, g.c_rs = h->all_points;
         if (!is_pointwise(f)) g.b_image = &patches;
         g.threads = k->threads;
-        g.scratch = points + memory->points;
+        g.scratch = copy + memory->copy;
         multiply(&g, x->dtype);
     }
     if (direct && h->all_taps) return;
@@ -782,7 +846,9 @@ static size_t conv_weight_grad_scratch(const tg_operand *in, int n_in, const tg_
     if (!out->numel) return 0;
     form f = form_of(&in[0], out, &in[1], attr);
     if (is_depthwise(&f)) return depthwise_scratch(&f, false, f.groups, in->dtype, threads);
+    tg__image patches = patches_of_x(&f, false);
     size_t plain = offsets_bytes(f.groups) + tables_bytes(&f) +
+                   margin_of(&patches, f.images * f.groups * f.cg, tg_dtype_size(in->dtype)).bytes +
                    tg__gemm_scratch(in->dtype, f.og, f.cg * f.all_taps, f.all_at, (int)f.images, f.groups, threads);
     tg__winograd w = winograd_of(&f, false, threads);
     return is_winograd(&f, false, in->dtype) ? larger(plain, tg__winograd_weights_scratch(&w)) : plain;
@@ -801,25 +867,27 @@ static tg_status conv_weight_grad_kernel(tg_kernel_args *k) {
     }
     if (is_winograd(&f, false, w->dtype) && run_winograd_weights(k, &f)) return TG_OK;
     tg__image patches = patches_of_x(&f, false);
+    char *copy = (char *)k->scratch + offsets_bytes(f.groups) + tables_bytes(&f);
+    size_t size = tg_dtype_size(w->dtype), copied = margin_of(&patches, f.images * f.groups * f.cg, size).bytes;
+    const char *x = with_margin(&patches, f.x, f.images * f.groups * f.cg, size, k->threads, copy);
     tg__gemm g = {.m = f.og, .n = f.cg * f.all_taps, .k = f.all_at, .pairs = (int)f.images, .batch = f.groups};
     batch_offsets at = offsets_in(k->scratch, g.batch);
     for (int64_t b = 0; b < g.batch; b++) {
         at.a[b] = b * f.og * f.all_at;
-        at.b[b] = b * f.cg * f.all_size;
+        at.b[b] = b * f.cg * patches.channel;
         at.c[b] = b * f.og * g.n;
     }
     const char **tables = (const char **)(void *)((char *)k->scratch + offsets_bytes(f.groups));
-    size_t size = tg_dtype_size(w->dtype);
     for (int64_t n = 0; n < f.images; n++) {
         tables[n] = (const char *)f.g + (size_t)(n * f.groups * f.og * f.all_at) * size;
-        tables[f.images + n] = (const char *)f.x + (size_t)(n * f.groups * f.cg * f.all_size) * size;
+        tables[f.images + n] = x + (size_t)(n * f.groups * f.cg * patches.channel) * size;
     }
     g.a = (const void *const *)tables, g.a_off = at.a, g.a_rs = f.all_at, g.a_cs = 1;
     g.b = (const void *const *)(tables + f.images), g.b_off = at.b, g.b_rs = 1, g.b_cs = f.all_size;
     g.c = w->data, g.c_off = at.c, g.c_rs = g.n;
     if (!is_pointwise(&f)) g.b_image = &patches;
     g.threads = k->threads;
-    g.scratch = (char *)k->scratch + offsets_bytes(f.groups) + tables_bytes(&f);
+    g.scratch = copy + copied;
     multiply(&g, w->dtype);
     return TG_OK;
 }

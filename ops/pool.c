@@ -156,76 +156,138 @@ static inline window window_at(const pool_run *r, int axis, int64_t i) {
                 __VA_ARGS__                                                                                                   \
             }
 
-#define POOL(T)                                                                                                   \
-    static inline int64_t largest_##T(const pool_run *r, window a, window b, window c, int64_t row) {             \
-        const T *x = r->x;                                                                                        \
-        int64_t best = row + c.low;                                                                               \
-        EACH_ELEMENT(r, if (x[e] > x[best] || (x[e] != x[e] && x[best] == x[best])) best = e;)                    \
-        return best;                                                                                              \
-    }                                                                                                             \
-    /* out[i] = the larger of out[i] and x[i * stride]; NaN wins */                                               \
-    static inline __attribute__((always_inline)) void larger_##T(T *out, const T *x, int64_t n, int64_t stride) { \
-        for (int64_t i = 0; i < n; i++) {                                                                         \
-            T v = x[i * stride];                                                                                  \
-            out[i] = v > out[i] || v != v ? v : out[i];                                                           \
-        }                                                                                                         \
-    }                                                                                                             \
-    /* A row of windows that lie inside of x along the last axis: element by element of the windows. */           \
-    static void max_row_##T(const pool_run *r, T *out, const T *x, window a, window b, int64_t n) {               \
-        for (int64_t d = 0; d < a.high - a.low; d++)                                                              \
-            for (int64_t h = 0; h < b.high - b.low; h++)                                                          \
-                for (int64_t k = 0; k < r->kernel[2]; k++) {                                                      \
-                    const T *from = x + (d * r->size[1] + h) * r->size[2] + k;                                    \
-                    if (d + h + k == 0)                                                                           \
-                        for (int64_t i = 0; i < n; i++) out[i] = from[i * r->stride[2]];                          \
-                    else if (r->stride[2] == 1)                                                                   \
-                        larger_##T(out, from, n, 1);                                                              \
-                    else if (r->stride[2] == 2)                                                                   \
-                        larger_##T(out, from, n, 2);                                                              \
-                    else                                                                                          \
-                        larger_##T(out, from, n, r->stride[2]);                                                   \
-                }                                                                                                 \
-    }                                                                                                             \
-    static void max_rows_##T(int64_t begin, int64_t end, const pool_run *r) {                                     \
-        for (int64_t i = begin * r->at[0] * r->at[1]; i < end * r->at[0] * r->at[1]; i++) {                       \
-            window a = window_at(r, 0, i / r->at[1] % r->at[0]), b = window_at(r, 1, i % r->at[1]);               \
-            int64_t plane = i / r->at[1] / r->at[0];                                                              \
-            const T *x = (const T *)r->x + ((plane * r->size[0] + a.low) * r->size[1] + b.low) * r->size[2];      \
-            max_row_##T(r, (T *)r->y + i * r->at[2], x, a, b, r->at[2]);                                          \
-        }                                                                                                         \
-    }                                                                                                             \
-    static void max_pool_##T(int64_t begin, int64_t end, void *ctx) {                                             \
-        const pool_run *r = ctx;                                                                                  \
-        if (!r->adaptive && !r->padding[2])                                                                       \
-            max_rows_##T(begin, end, r);                                                                          \
-        else                                                                                                      \
-            EACH_WINDOW(r, ((T *)r->y)[y] = ((const T *)r->x)[largest_##T(r, a, b, c, row)];)                     \
-    }                                                                                                             \
-    static void max_pool_pick_##T(int64_t begin, int64_t end, void *ctx) {                                        \
-        const pool_run *r = ctx;                                                                                  \
-        EACH_WINDOW(r, ((T *)r->y)[y] = ((const T *)r->other)[largest_##T(r, a, b, c, row)];)                     \
-    }                                                                                                             \
-    static void max_pool_grad_##T(int64_t begin, int64_t end, void *ctx) {                                        \
-        const pool_run *r = ctx;                                                                                  \
-        memset((T *)r->y + begin * r->all_size, 0, (size_t)((end - begin) * r->all_size) * sizeof(T));            \
-        EACH_WINDOW(r, ((T *)r->y)[largest_##T(r, a, b, c, row)] += ((const T *)r->other)[y];)                    \
-    }                                                                                                             \
-    static void avg_pool_##T(int64_t begin, int64_t end, void *ctx) {                                             \
-        const pool_run *r = ctx;                                                                                  \
-        const T *x = r->x;                                                                                        \
-        EACH_WINDOW(r, {                                                                                          \
-            T sum = 0;                                                                                            \
-            EACH_ELEMENT(r, sum += x[e];)                                                                         \
-            ((T *)r->y)[y] = sum / (T)(a.count * b.count * c.count);                                              \
-        })                                                                                                        \
-    }                                                                                                             \
-    static void avg_pool_grad_##T(int64_t begin, int64_t end, void *ctx) {                                        \
-        const pool_run *r = ctx;                                                                                  \
-        memset((T *)r->y + begin * r->all_size, 0, (size_t)((end - begin) * r->all_size) * sizeof(T));            \
-        EACH_WINDOW(r, {                                                                                          \
-            const T part = ((const T *)r->other)[y] / (T)(a.count * b.count * c.count);                           \
-            EACH_ELEMENT(r, ((T *)r->y)[e] += part;)                                                              \
-        })                                                                                                        \
+#define ROW_WINDOWS 256 /* of a row at a time */
+
+/* Windows of two columns that share no element and lie inside of x. */
+static bool in_pairs(const pool_run *r) {
+    bool pairs = !r->adaptive && r->kernel[2] == 2 && r->stride[2] == 2;
+    for (int a = 0; a < AXES; a++) pairs = pairs && !r->padding[a] && r->stride[a] >= r->kernel[a];
+    return pairs;
+}
+
+#define POOL(T)                                                                                                      \
+    static inline int64_t largest_##T(const pool_run *r, window a, window b, window c, int64_t row) {                \
+        const T *x = r->x;                                                                                           \
+        int64_t best = row + c.low;                                                                                  \
+        EACH_ELEMENT(r, if (x[e] > x[best] || (x[e] != x[e] && x[best] == x[best])) best = e;)                       \
+        return best;                                                                                                 \
+    }                                                                                                                \
+    /* out[i] = the larger of out[i] and x[i * stride]; NaN wins */                                                  \
+    static inline __attribute__((always_inline)) void larger_##T(T *out, const T *x, int64_t n, int64_t stride) {    \
+        for (int64_t i = 0; i < n; i++) {                                                                            \
+            T v = x[i * stride];                                                                                     \
+            out[i] = v > out[i] || v != v ? v : out[i];                                                              \
+        }                                                                                                            \
+    }                                                                                                                \
+    /* out[i] = the largest of a pair of x and, unless the pair is the first, out[i] */                              \
+    static void larger_pairs_##T(T *restrict out, const T *restrict x, int64_t n, bool first) {                      \
+        for (int64_t i = 0; i < n; i++) {                                                                            \
+            const T a = x[2 * i], b = x[2 * i + 1];                                                                  \
+            T v = b > a || b != b ? b : a;                                                                           \
+            if (!first) v = v > out[i] || v != v ? v : out[i];                                                       \
+            out[i] = v;                                                                                              \
+        }                                                                                                            \
+    }                                                                                                                \
+    /* A row of windows that lie inside of x along the last axis: element by element of the windows, or by pairs. */ \
+    static void max_row_##T(const pool_run *r, T *out, const T *x, window a, window b, int64_t n) {                  \
+        const bool pairs = r->kernel[2] == 2 && r->stride[2] == 2;                                                   \
+        for (int64_t d = 0; d < a.high - a.low; d++)                                                                 \
+            for (int64_t h = 0; h < b.high - b.low; h++) {                                                           \
+                const T *row = x + (d * r->size[1] + h) * r->size[2];                                                \
+                if (pairs) larger_pairs_##T(out, row, n, d + h == 0);                                                \
+                for (int64_t k = 0; k < r->kernel[2] && !pairs; k++) {                                               \
+                    if (d + h + k == 0)                                                                              \
+                        for (int64_t i = 0; i < n; i++) out[i] = row[i * r->stride[2]];                              \
+                    else if (r->stride[2] == 1)                                                                      \
+                        larger_##T(out, row + k, n, 1);                                                              \
+                    else if (r->stride[2] == 2)                                                                      \
+                        larger_##T(out, row + k, n, 2);                                                              \
+                    else                                                                                             \
+                        larger_##T(out, row + k, n, r->stride[2]);                                                   \
+                }                                                                                                    \
+            }                                                                                                        \
+    }                                                                                                                \
+    static void max_rows_##T(int64_t begin, int64_t end, const pool_run *r) {                                        \
+        for (int64_t i = begin * r->at[0] * r->at[1]; i < end * r->at[0] * r->at[1]; i++) {                          \
+            window a = window_at(r, 0, i / r->at[1] % r->at[0]), b = window_at(r, 1, i % r->at[1]);                  \
+            int64_t plane = i / r->at[1] / r->at[0];                                                                 \
+            const T *x = (const T *)r->x + ((plane * r->size[0] + a.low) * r->size[1] + b.low) * r->size[2];         \
+            max_row_##T(r, (T *)r->y + i * r->at[2], x, a, b, r->at[2]);                                             \
+        }                                                                                                            \
+    }                                                                                                                \
+    static void max_pool_##T(int64_t begin, int64_t end, void *ctx) {                                                \
+        const pool_run *r = ctx;                                                                                     \
+        if (!r->adaptive && !r->padding[2])                                                                          \
+            max_rows_##T(begin, end, r);                                                                             \
+        else                                                                                                         \
+            EACH_WINDOW(r, ((T *)r->y)[y] = ((const T *)r->x)[largest_##T(r, a, b, c, row)];)                        \
+    }                                                                                                                \
+    static void max_pool_pick_##T(int64_t begin, int64_t end, void *ctx) {                                           \
+        const pool_run *r = ctx;                                                                                     \
+        EACH_WINDOW(r, ((T *)r->y)[y] = ((const T *)r->other)[largest_##T(r, a, b, c, row)];)                        \
+    }                                                                                                                \
+    /* n pairs of x, each in a window whose largest element is m: g to the first such element, where `left` says     \
+       by 1 that none had it, else by 0. Written so that compilers find no branch in it. */                          \
+    static void give_pairs_##T(T *restrict out, const T *restrict x, const T *restrict g, const T *restrict m,       \
+                               T *restrict left, int64_t n) {                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                                            \
+            const T a = x[2 * i], b = x[2 * i + 1], part = g[i], rest = left[i];                                     \
+            T first = a == m[i] ? rest : 0, second;                                                                  \
+            first = a != a ? rest : first;                                                                           \
+            second = b == m[i] ? rest - first : 0;                                                                   \
+            second = b != b ? rest - first : second;                                                                 \
+            left[i] = rest - first - second;                                                                         \
+            const T to_a = first != 0 ? part : 0, to_b = second != 0 ? part : 0;                                     \
+            out[2 * i] = to_a, out[2 * i + 1] = to_b;                                                                \
+        }                                                                                                            \
+    }                                                                                                                \
+    /* A row of n windows of two columns, which share no element. */                                                 \
+    static void grad_row_##T(const pool_run *r, T *out, const T *x, const T *g, window a, window b, int64_t n) {     \
+        T m[ROW_WINDOWS], left[ROW_WINDOWS];                                                                         \
+        max_row_##T(r, m, x, a, b, n);                                                                               \
+        for (int64_t i = 0; i < n; i++) left[i] = 1;                                                                 \
+        for (int64_t d = 0; d < a.high - a.low; d++)                                                                 \
+            for (int64_t h = 0; h < b.high - b.low; h++) {                                                           \
+                const int64_t at = (d * r->size[1] + h) * r->size[2];                                                \
+                give_pairs_##T(out + at, x + at, g, m, left, n);                                                     \
+            }                                                                                                        \
+    }                                                                                                                \
+    static void grad_rows_##T(int64_t begin, int64_t end, const pool_run *r) {                                       \
+        for (int64_t i = begin * r->at[0] * r->at[1]; i < end * r->at[0] * r->at[1]; i++) {                          \
+            window a = window_at(r, 0, i / r->at[1] % r->at[0]), b = window_at(r, 1, i % r->at[1]);                  \
+            int64_t plane = i / r->at[1] / r->at[0];                                                                 \
+            int64_t at = ((plane * r->size[0] + a.low) * r->size[1] + b.low) * r->size[2];                           \
+            for (int64_t j = 0; j < r->at[2]; j += ROW_WINDOWS) {                                                    \
+                int64_t n = r->at[2] - j < ROW_WINDOWS ? r->at[2] - j : ROW_WINDOWS;                                 \
+                const T *x = (const T *)r->x + at + 2 * j, *g = (const T *)r->other + i * r->at[2] + j;              \
+                grad_row_##T(r, (T *)r->y + at + 2 * j, x, g, a, b, n);                                              \
+            }                                                                                                        \
+        }                                                                                                            \
+    }                                                                                                                \
+    static void max_pool_grad_##T(int64_t begin, int64_t end, void *ctx) {                                           \
+        const pool_run *r = ctx;                                                                                     \
+        memset((T *)r->y + begin * r->all_size, 0, (size_t)((end - begin) * r->all_size) * sizeof(T));               \
+        if (in_pairs(r))                                                                                             \
+            grad_rows_##T(begin, end, r);                                                                            \
+        else                                                                                                         \
+            EACH_WINDOW(r, ((T *)r->y)[largest_##T(r, a, b, c, row)] += ((const T *)r->other)[y];)                   \
+    }                                                                                                                \
+    static void avg_pool_##T(int64_t begin, int64_t end, void *ctx) {                                                \
+        const pool_run *r = ctx;                                                                                     \
+        const T *x = r->x;                                                                                           \
+        EACH_WINDOW(r, {                                                                                             \
+            T sum = 0;                                                                                               \
+            EACH_ELEMENT(r, sum += x[e];)                                                                            \
+            ((T *)r->y)[y] = sum / (T)(a.count * b.count * c.count);                                                 \
+        })                                                                                                           \
+    }                                                                                                                \
+    static void avg_pool_grad_##T(int64_t begin, int64_t end, void *ctx) {                                           \
+        const pool_run *r = ctx;                                                                                     \
+        memset((T *)r->y + begin * r->all_size, 0, (size_t)((end - begin) * r->all_size) * sizeof(T));               \
+        EACH_WINDOW(r, {                                                                                             \
+            const T part = ((const T *)r->other)[y] / (T)(a.count * b.count * c.count);                              \
+            EACH_ELEMENT(r, ((T *)r->y)[e] += part;)                                                                 \
+        })                                                                                                           \
     }
 POOL(float)
 POOL(double)

@@ -34,6 +34,8 @@ static const example examples[] = {
     {"dilated, far padding", 2, 5, AXES_OF(1, 8, 8, 1, 12, 12, 1, 3, 3, 1, 1, 1, 1, 3, 3, 0, -5, -5)},
     {"three axes", 2, 7, AXES_OF(4, 5, 6, 4, 3, 6, 3, 2, 3, 1, 2, 1, 1, 1, 1, -1, 0, -1)},
     {"one position", 40, 3, AXES_OF(1, 3, 3, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 0)},
+    {"all inside", 3, 11, AXES_OF(1, 12, 21, 1, 10, 19, 1, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0, 0)},
+    {"all inside, turned, three axes", 2, 6, AXES_OF(4, 9, 9, 3, 4, 8, 2, 3, 2, 1, 2, 1, -1, -1, 1, 1, 2, 0)},
     {"small in all", 2, 3, AXES_OF(1, 4, 4, 1, 3, 3, 1, 2, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0)},
     {"few rows of many positions", 3, 2, AXES_OF(1, 20, 20, 1, 20, 20, 1, 5, 5, 1, 1, 1, 1, 1, 1, 0, -2, -2)},
     {"a long inner sum", 60, 6, AXES_OF(1, 12, 12, 1, 12, 12, 1, 5, 5, 1, 1, 1, 1, 1, 1, 0, -2, -2)},
