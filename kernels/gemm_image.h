@@ -106,9 +106,41 @@ static void FN(pack_tap)(T *dst, int64_t step, const T *x, int64_t channel, int6
     }
 }
 
+/* from[i] = where a patch's element for term t0 + i lies, seen from that for channel 0 and tap 0. */
+static void FN(find_terms)(int64_t *from, const tg__image *m, int64_t t0, int64_t k) {
+    const int last = TG__IMAGE_AXES - 1;
+    int64_t tap[TG__IMAGE_AXES];
+    for (int a = last; a >= 0; a--) tap[a] = t0 % m->taps[a], t0 /= m->taps[a];
+    for (int64_t i = 0; i < k;) {
+        int64_t offset = t0 * m->channel, step = m->tap_step[last] * m->stride[last];
+        for (int a = 0; a <= last; a++) offset += tap[a] * m->tap_step[a] * m->stride[a];
+        for (; i < k && tap[last] < m->taps[last]; tap[last]++, offset += step) from[i++] = offset;
+        tap[last] = 0;
+        int a = last - 1;
+        for (; a >= 0 && ++tap[a] == m->taps[a]; a--) tap[a] = 0;
+        t0 += a < 0;
+    }
+}
+
+/* k terms of LANES positions in one or two runs, all inside of the image. */
+static void FN(pack_inside)(T *dst, int64_t width, const T *x, const int64_t *from, int64_t k, const FN(run) *runs, int n,
+                            int lanes) {
+    const T *one = x + runs[0].offset, *two = x + runs[n - 1].offset;
+    if (runs[0].bits == (1u << LANES) - 1) {
+        for (int64_t i = 0; i < k; i++) FN(store)(dst + i * width, FN(load)(one + from[i]));
+        return;
+    }
+    FN(mask) first = FN(mask_of)(runs[0].bits), second = FN(mask_of)(n > 1 ? runs[1].bits : 0);
+    for (int64_t i = 0; i < k; i++) {
+        VEC v = FN(over)(FN(over)((VEC){0}, first, one + from[i]), second, two + from[i]);
+        FN(store_lanes)(dst + i * width, v, lanes);
+    }
+}
+
 static void FN(pack_positions)(T *dst, int64_t width, const tg__image *m, const T *x, int64_t first, int64_t count, int64_t t0,
                                int64_t k) {
-    int64_t taps = 1;
+    int64_t taps = 1, terms[TG__GEMM_BLOCK];
+    bool known = false;
     for (int a = 0; a < TG__IMAGE_AXES; a++) taps *= m->taps[a];
     for (int64_t l = 0; l < count; l += LANES) {
         int lanes = (int)min_of(LANES, count - l), room = (int)min_of(LANES, width - l);
@@ -116,6 +148,12 @@ static void FN(pack_positions)(T *dst, int64_t width, const tg__image *m, const 
         FN(find_patch)(&p, m, first + l, lanes);
         FN(run) runs[LANES];
         int n = p.interior ? FN(find_runs)(runs, &p, m, (int64_t[TG__IMAGE_AXES]){0}) : 0;
+        if (n == 1 || n == 2) {
+            if (!known) FN(find_terms)(terms, m, t0, k);
+            known = true;
+            FN(pack_inside)(dst + l, width, x, terms, k, runs, n, room);
+            continue;
+        }
         int64_t tap[TG__IMAGE_AXES], rest = t0 % taps, channel = t0 / taps;
         for (int a = TG__IMAGE_AXES - 1; a >= 0; a--) tap[a] = rest % m->taps[a], rest /= m->taps[a];
         for (int64_t i = 0; i < min_of(taps, k); i++) {
