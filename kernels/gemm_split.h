@@ -143,7 +143,8 @@ static void split_left_panel(uint32_t *dst, const product_f32 *q, int64_t first,
 
 static void split_right_panel(uint32_t *dst, const product_f32 *q, int64_t first, int64_t cols, int64_t t0, int64_t terms,
                               int64_t steps, int parts, float *flat, int *scales, uint8_t *wild) {
-    pack_panel_f32(flat, TG__PANEL, q, &q->b, first, cols, t0, terms);
+    for (int64_t t = 0; t < terms; t += TG__GEMM_BLOCK) /* patches of images are packed so many terms at a time */
+        pack_panel_f32(flat + t * TG__PANEL, TG__PANEL, q, &q->b, first, cols, t0 + t, min_of(TG__GEMM_BLOCK, terms - t));
     memset(flat + terms * TG__PANEL, 0, (size_t)((steps * TG__PANEL - terms) * TG__PANEL) * sizeof *flat);
     uint32_t largest[TG__PANEL] = {0};
     float scale[TG__PANEL];
