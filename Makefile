@@ -103,8 +103,9 @@ nightly: needs ## hours: the full product of every op, fuzzing, all floats; NIGH
 check: $(B)/tests ## the tests in one process, T='pattern ...' for some of them
 	$(B)/tests $(T)
 
-gradcheck: $(B)/tg-gradcheck ## every op: layouts, errors of first and second order; writes docs/gradients.md
+gradcheck: $(B)/tg-gradcheck $(B)/tests ## every op: layouts, errors of first and second order; writes docs/gradients.md
 	$(B)/tg-gradcheck -o docs/gradients.md
+	$(B)/tests -q reference/agrees_with_pytorch
 
 bench: $(B)/bench ## speed, one JSON line per case: CASES=regex THREADS=n
 	@$(B)/bench $(if $(CASES),--cases '$(CASES)') $(if $(THREADS),--threads $(THREADS))

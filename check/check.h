@@ -31,7 +31,7 @@ typedef struct tg__check {
     tg_tape *tape;
     uint64_t random;
     char where[160];  /* "sample 'rank 0': ": begins every line of the report */
-    unsigned layouts; /* bits: which were tried */
+    bool full;        /* TG_FULL: products where otherwise pairs are tried */
 } tg__check;
 
 void *tg__check_take(tg__check *c, size_t size); /* NULL when out of memory; then c->no_memory is set, and checks pass */

@@ -4,10 +4,12 @@
 
 #include "check.h"
 
-static void tried(tg__check *c, tg__layout l) {
-    c->layouts |= 1u << l;
-    c->report.layouts = __builtin_popcount(c->layouts);
-    c->report.layout_set = c->layouts;
+static void tried(tg__check *c, const tg__setting *s, tg__layout l, int input) {
+    unsigned *set = &c->report.cell_set[s->dtype == TG_F64][input];
+    c->report.cells += !(*set >> l & 1);
+    *set |= 1u << l;
+    c->report.layout_set |= 1u << l;
+    c->report.layouts = __builtin_popcount(c->report.layout_set);
 }
 
 /* ------------------------------------------------------------------ the same point, lying otherwise */
@@ -20,10 +22,10 @@ static void all_inputs(tg__check *c, const tg__point *p, const tg__setting *s, c
     for (int i = 0; i < p->n; i++)
         if (applies(p, l, i)) {
             q.layout[i] = l;
+            tried(c, s, l, i);
             n++;
         }
     if (!n) return;
-    tried(c, l);
     tg__result r = tg__trial(c, p, &q);
     tg__same_results(c, &r, base, tg__layout_name(l));
 }
@@ -47,6 +49,22 @@ static void plain_layouts(tg__check *c, const tg__point *p, const tg__setting *s
     }
 }
 
+/* Two inputs, each in a layout of its own. */
+static void layout_pairs(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base, int i, int j) {
+    for (tg__layout l = TG__PACKED + 1; l < TG__LAYOUT_PLAIN; l++)
+        for (tg__layout m = TG__PACKED + 1; m < TG__LAYOUT_PLAIN; m++) {
+            if (l == m || !applies(p, l, i) || !applies(p, m, j)) continue;
+            tg__arena_mark mark = tg__arena_at(&c->memory);
+            tg__setting q = *s;
+            q.layout[i] = l, q.layout[j] = m;
+            char how[100];
+            snprintf(how, sizeof how, "input %d %s, input %d %s", i, tg__layout_name(l), j, tg__layout_name(m));
+            tg__result r = tg__trial(c, p, &q);
+            tg__same_results(c, &r, base, how);
+            if (!c->no_memory) tg__arena_back(&c->memory, mark);
+        }
+}
+
 static void cotangent_layouts(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
     for (tg__layout l = TG__PACKED + 1; l < TG__LAYOUT_PLAIN && s->gradient; l++) {
         tg__setting q = *s;
@@ -60,20 +78,40 @@ static void cotangent_layouts(tg__check *c, const tg__point *p, const tg__settin
 
 /* ------------------------------------------------------------------ points made for a layout */
 
-static void spread(const tg__point *p, int input, int axis) {
-    const tg_shape *s = &p->in[input].shape;
-    int64_t inner = 1;
+static void spread(double *x, const tg_shape *s, int axis) {
+    int64_t inner = 1, n = tg_shape_numel(s);
     for (int a = axis + 1; a < s->rank; a++) inner *= s->dims[a];
-    for (int64_t e = 0; e < p->numel[input]; e++) p->x[input][e] = p->x[input][e - (e / inner % s->dims[axis]) * inner];
+    for (int64_t e = 0; e < n; e++) x[e] = x[e - (e / inner % s->dims[axis]) * inner];
+}
+
+/* A cotangent with stride 0, as that of a sum is. */
+static void broadcast_cotangent(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base, tg__layout l) {
+    const tg_shape *shape = &base->y[0].shape;
+    int axis = tg__spread_axis(l, shape);
+    if (!s->gradient || s->outputs != 1 || axis < 0 || !base->y[0].n) return;
+    tg__arena_mark mark = tg__arena_at(&c->memory);
+    tg__point even = *p;
+    size_t bytes = (size_t)base->y[0].n * sizeof(double);
+    if (!(even.cotangent[0] = tg__check_take(c, bytes))) return;
+    memcpy(even.cotangent[0], p->cotangent[0], bytes);
+    spread(even.cotangent[0], shape, axis);
+    tg__setting q = *s;
+    tg__result packed = tg__trial(c, &even, &q);
+    q.layout_cotangent = l;
+    tg__result r = tg__trial(c, &even, &q);
+    char how[80];
+    snprintf(how, sizeof how, "cotangent %s", tg__layout_name(l));
+    tg__same_results(c, &r, &packed, how);
+    if (!c->no_memory) tg__arena_back(&c->memory, mark);
 }
 
 static void broadcast_input(tg__check *c, const tg__point *p, const tg__setting *s, tg__layout l, int input) {
     int axis = tg__spread_axis(l, &p->in[input].shape);
     if (axis < 0 || !p->numel[input]) return;
-    tried(c, l);
+    tried(c, s, l, input);
     tg__point even = tg__point_copy(c, p);
     if (c->no_memory) return;
-    spread(&even, input, axis);
+    spread(even.x[input], &p->in[input].shape, axis);
     tg__result packed = tg__trial(c, &even, s);
     tg__setting q = *s;
     q.layout[input] = l;
@@ -103,7 +141,8 @@ static void same_gradient(tg__check *c, const tg__result *both, const tg__result
 }
 
 static void same_tensor(tg__check *c, const tg__point *p, const tg__setting *s, int i, int j) {
-    tried(c, TG__SAME);
+    tried(c, s, TG__SAME, i);
+    tried(c, s, TG__SAME, j);
     tg__point twin = tg__point_copy(c, p);
     if (c->no_memory) return;
     twin.x[j] = twin.x[i];
@@ -123,7 +162,8 @@ static void same_tensor(tg__check *c, const tg__point *p, const tg__setting *s, 
 static void overlapping(tg__check *c, const tg__point *p, const tg__setting *s, int i, int j) {
     const tg_sample_in *a = &p->in[i], *b = &p->in[j];
     if (a->lo != b->lo || a->hi != b->hi || p->numel[i] <= TG__OVERLAP_SHIFT || !p->numel[j]) return;
-    tried(c, TG__OVERLAP);
+    tried(c, s, TG__OVERLAP, i);
+    tried(c, s, TG__OVERLAP, j);
     tg__point shared = tg__point_copy(c, p);
     if (c->no_memory) return;
     for (int64_t e = TG__OVERLAP_SHIFT; e < p->numel[i] && e - TG__OVERLAP_SHIFT < p->numel[j]; e++)
@@ -172,20 +212,31 @@ static void other_runs(tg__check *c, const tg__point *p, const tg__setting *s, c
     tg__same_results(c, &r, base, "asked for values in between");
 }
 
-/* Only what is asked for is computed: that must not change it. */
-static void subsets(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
-    int n = 0;
-    for (int i = 0; i < p->n; i++) n += tg__differentiable(p, i);
-    for (int i = 0; i < p->n && n > 1 && s->gradient; i++) {
-        if (!tg__differentiable(p, i)) continue;
-        tg__setting q = *s;
-        q.inputs = 1u << i;
-        q.jvp = q.second = false;
-        tg__result r = tg__trial(c, p, &q);
-        char what[40];
+static void differentiated_by(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base, unsigned inputs) {
+    tg__setting q = *s;
+    q.inputs = inputs;
+    q.jvp = q.second = false;
+    tg__result r = tg__trial(c, p, &q);
+    char what[40], how[60];
+    snprintf(how, sizeof how, "differentiated by the inputs of the set %#x", inputs);
+    if (!tg__verdict(c, !r.status, "%s: %s %s", how, tg_status_name(r.status), r.message)) return;
+    for (int i = 0; i < p->n; i++) {
+        if (!(inputs >> i & 1)) continue;
         snprintf(what, sizeof what, "d/d input %d", i);
-        if (tg__verdict(c, !r.status, "%s alone: %s %s", what, tg_status_name(r.status), r.message))
-            tg__same_bits(c, &r.g[i], &base->g[i], what, "differentiated by this input alone");
+        tg__same_bits(c, &r.g[i], &base->g[i], what, how);
+    }
+}
+
+/* Only what is asked for is computed, which must not change it: each input alone and all but each; with TG_FULL every set. */
+static void subsets(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
+    unsigned all = 0;
+    for (int i = 0; i < p->n; i++) all |= (unsigned)tg__differentiable(p, i) << i;
+    for (unsigned set = 1; set < all && s->gradient; set++) {
+        int size = __builtin_popcount(set), most = __builtin_popcount(all);
+        if (set & ~all || !(c->full || size == 1 || size == most - 1)) continue;
+        tg__arena_mark mark = tg__arena_at(&c->memory);
+        differentiated_by(c, p, s, base, set);
+        if (!c->no_memory) tg__arena_back(&c->memory, mark);
     }
 }
 
@@ -204,7 +255,7 @@ static void swapped(tg__check *c, const tg__point *p, const tg__setting *s, cons
 }
 
 void tg__check_layouts(tg__check *c, const tg__point *p, const tg__setting *s, const tg__result *base) {
-    tried(c, TG__PACKED);
+    for (int i = 0; i < p->n; i++) tried(c, s, TG__PACKED, i);
     tg__arena_mark mark = tg__arena_at(&c->memory);
     other_runs(c, p, s, base);
     subsets(c, p, s, base);
@@ -212,5 +263,10 @@ void tg__check_layouts(tg__check *c, const tg__point *p, const tg__setting *s, c
     cotangent_layouts(c, p, s, base);
     if (!c->no_memory) tg__arena_back(&c->memory, mark);
     plain_layouts(c, p, s, base);
+    for (int i = 0; i < p->n && c->full; i++)
+        for (int j = 0; j < p->n; j++)
+            if (i != j) layout_pairs(c, p, s, base, i, j);
     made_points(c, p, s);
+    broadcast_cotangent(c, p, s, base, TG__SPREAD_FIRST);
+    if (base->y[0].shape.rank > 1) broadcast_cotangent(c, p, s, base, TG__SPREAD_LAST);
 }

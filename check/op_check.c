@@ -3,6 +3,7 @@
  * say what to feed it, its definition or reference what must come out, and the rest follows from the rules of tapegrad. */
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "check.h"
 
@@ -20,7 +21,7 @@
 #define INPUT_ULP 2.0
 #define TOLERANCE_IDENTITY_F32 1e-5
 #define IDENTITIES 100 /* random pairs for <v, J u> = <J' v, u>, over all samples */
-#define IDENTITIES_F32 4 /* of each sample */
+#define IDENTITIES_F32 4 /* of each sample; with TG_FULL as many as in f64 */
 
 static bool is_coarse(const tg__result *r) {
     for (int k = 0; k < r->n_out; k++)
@@ -168,7 +169,7 @@ static void check_order(tg__check *c, tg__point *p, tg__setting *s, int output) 
     if (c->second_order_missing) return;
     tg__setting narrow = *s;
     narrow.dtype = TG_F32;
-    check_identity(c, p, &narrow, output, IDENTITIES_F32);
+    check_identity(c, p, &narrow, output, c->full ? identities_of_a_sample(c->op) : IDENTITIES_F32);
 }
 
 static void check_derivatives(tg__check *c, tg__point *p, tg__setting *s, const tg__result *values) {
@@ -557,6 +558,8 @@ int tg_op_check(const tg_op *op, FILE *out, bool verbose, tg_op_report *report) 
     if (!op) return -1;
     tg__check c = {.op = op, .out = out, .verbose = verbose, .random = 1, .tape = tg_tape_new()};
     if (!c.tape) return -1;
+    const char *full = getenv("TG_FULL");
+    c.full = full && *full == '1';
     tg__check_descriptor(&c);
     if (can_run(op)) {
         tg__check_bad(&c);

@@ -223,8 +223,8 @@ const tg_op tg__op_matrix_norm = {
  *    y = (sum of A^2)^(1/2), sum of s, max of s, max over columns of (sum of |A|), max over rows of (sum of |A|); s: tg_svd
  *  Shapes:   A (..., m, n) -> y (...)
  *  Dtypes:   f32, f64
- *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T;
- *            where several are largest, as tg_max and tg_svd say
+ *  Gradient: of the Frobenius norm g A / y, 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T; of the sums
+ *            g sign(A) in the largest column or row; where several are largest, as tg_max and tg_svd say
  *  Errors:   TG_ESHAPE if A is no matrix, or has no elements but the kind needs one; TG_EARG for another kind; TG_EDTYPE for
  *            other dtypes; TG_EUNSUPPORTED for the nuclear and spectral norms without LAPACK
  *  Source:   Golub, Van Loan 2013, Matrix computations, section 2.3 */

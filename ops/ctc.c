@@ -164,7 +164,8 @@ const tg_op tg__op_ctc = {
  *            not divided by their lengths
  *  Dtypes:   log_p f32, f64; labels and lengths i64
  *  Gradient: dlog_p = -g (the probability of being there at that step, given the labels); 0 where labels cannot be aligned
- *            and the loss is infinity
+ *            and the loss is infinity. (PyTorch's takes log_p for a tg_log_softmax and gives the gradient of its logits;
+ *            its mean divides each loss by the label_length)
  *  Errors:   TG_ESHAPE if the shapes do not fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG if
  *            blank is no class; when run, TG_EINDEX if a label is no class or a label_length is above S
  *  Source:   Graves, Fernandez, Gomez, Schmidhuber 2006, Connectionist temporal classification, section 4.1 */

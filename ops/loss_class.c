@@ -199,7 +199,8 @@ const tg_op tg__op_focal = {
  *    each = -w[label] (1 - p[label])^gamma log p[label], p = softmax(logits)
  *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
  *  Dtypes:   logits and weights f32, f64; labels i64, i32
- *  Gradient: that of the formula; 1 - p counts as 1e-18 where it is less, and is constant there
+ *  Gradient: dlogits = g w[label] (m^gamma - gamma m^(gamma - 1) p[label] log p[label]) (p - one_hot(labels)), m = 1 -
+ *            p[label], which counts as 1e-18 where it is less, and is constant there
  *  Errors:   TG_EARG if gamma < 0, or for options that this loss has no use for; TG_ESHAPE if the shapes do not fit or there is
  *            nothing to take the mean of; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label that counts is no class
  *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */
@@ -382,7 +383,8 @@ const tg_op tg__op_focal_binary = {
  *    each = -alpha t (1 - p)^gamma log p - (1 - alpha) (1 - t) p^gamma log(1 - p), p = sigmoid(logits)
  *  Shapes:   logits, target (the same) -> y (), or that shape with TG_REDUCE_NONE
  *  Dtypes:   f32, f64, the same for all but the mask
- *  Gradient: that of the formula
+ *  Gradient: with a, b the weights alpha, 1 - alpha and q = 1 - p: dlogits = g (b (1 - t) p^gamma (p - gamma q log q) -
+ *            a t q^gamma (q - gamma p log p)); dtarget = g (b p^gamma log q - a q^gamma log p)
  *  Errors:   TG_EARG if gamma < 0 or alpha > 1, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
  *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
  *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */

@@ -77,7 +77,7 @@ const tg_op tg__op_cosine = {
 };
 
 /*| tg_cosine: draws alike vectors together and unlike ones apart, by the cosine of their angle (tg_cosine_similarity). A label
- *  above 0 says alike, another unlike.
+ *  above 0 says alike, another unlike. (PyTorch adds 1e-12 to the squares of the norms.)
  *    each = 1 - cos(a, b) where label > 0, else max(cos(a, b) - margin, 0)
  *  Shapes:   a, b (..., n), the same, n >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
  *  Dtypes:   a, b f32, f64, the same; labels i64, i32
@@ -118,7 +118,7 @@ const tg_op tg__op_triplet = {
 };
 
 /*| tg_triplet: draws an anchor nearer to a positive than to a negative, by a margin. Distances are Euclidean, along the last
- *  axis; below 1e-12 they count as 1e-12.
+ *  axis; below 1e-12 they count as 1e-12. (PyTorch adds 1e-6 to each difference instead.)
  *    each = max(|anchor - positive| - |anchor - negative| + margin, 0)
  *  Shapes:   anchor, positive, negative (..., n), the same, n >= 1 -> y (), or (...) with TG_REDUCE_NONE
  *  Dtypes:   f32, f64, the same for all but the mask

@@ -40,7 +40,9 @@ TG_API(tg_tensor, tg_rnn_cell, (tg_tensor x, tg_tensor h, tg_cell w), (x, h, w))
  *    c' = sigmoid(f) c + sigmoid(i) tanh(g), y = sigmoid(o) tanh(c'), where (i, f, g, o) = x wx + h wh + b
  *  Shapes:   x (N, I), h (N, H), c (N, H), wx (I, 4 H), wh (H, 4 H), b (4 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
- *  Gradient: by those of the ops in the formula
+ *  Gradient: with u = cotangent of c' + g sigmoid(o) (1 - tanh(c')^2), s' = s (1 - s) for s a sigmoid: dc = u sigmoid(f);
+ *            the gates get di = u tanh(g) sigmoid(i)', df = u c sigmoid(f)', dg = u sigmoid(i) (1 - tanh(g)^2),
+ *            do = g tanh(c') sigmoid(o)', and d of all four goes on as in tg_rnn_cell
  *  Errors:   TG_ESHAPE if wx has not 4 times as many columns as c; those of tg_matmul, tg_add and tg_mul
  *  Source:   Hochreiter, Schmidhuber 1997, Long short-term memory; Gers, Schmidhuber, Cummins 2000 (the gate f) */
 TG_API(tg_tensor, tg_lstm_cell, (tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell w), (x, h, c, w)) {
@@ -57,7 +59,8 @@ TG_API(tg_tensor, tg_lstm_cell, (tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell
  *    y = (1 - z) n + z h, with r = sigmoid(xr + hr), z = sigmoid(xz + hz), n = tanh(xn + r hn), x. = x wx + b, h. = h wh + bh
  *  Shapes:   x (N, I), h (N, H), wx (I, 3 H), wh (H, 3 H), b (3 H), bh (3 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
- *  Gradient: by those of the ops in the formula
+ *  Gradient: with u = g (1 - z) (1 - n^2): the gates get dz = g (h - n) z (1 - z), dn = u, dr = u hn r (1 - r), which go on
+ *            through x. and h. (hn gets u r) as in tg_rnn_cell; dh also has g z
  *  Errors:   TG_ESHAPE if wx has not 3 times as many columns as h; those of tg_matmul, tg_add and tg_mul
  *  Source:   Cho et al. 2014, arXiv:1406.1078, eq. 5 to 8, with r after the product as in Chung et al. 2014, arXiv:1412.3555 */
 TG_API(tg_tensor, tg_gru_cell, (tg_tensor x, tg_tensor h, tg_cell w), (x, h, w)) {

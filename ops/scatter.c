@@ -494,7 +494,8 @@ const tg_op tg__op_scatter = {
     BADS(PUT_BADS),
 };
 
-/*| tg_scatter: x with elements of source put at places along an axis. Of several for one place the last one stays.
+/*| tg_scatter: x with elements of source put at places along an axis. Of several for one place the last one stays
+ *  (in PyTorch any of them).
  *    y = x; y[..., index[..., i, ...], ...] = source[..., i, ...] for i = 0, 1, ...
  *  Shapes:   x (..., n, ...), index and source (..., m, ...), all else equal -> y as x
  *  Dtypes:   x and source every dtype, the same; index i64 or i32

@@ -208,7 +208,7 @@ TG_API(tg_status, tg_split, (tg_tensor x, int64_t axis, int n, tg_tensor *outs),
 }
 
 /*| tg_chunk: cuts an axis in n parts as equal as they can be and fills outs[0..n) with them: the first size mod n parts have
- *  one element more. They are slices: no memory is used.
+ *  one element more (PyTorch's tensor_split; its chunk has a shorter last part). They are slices: no memory is used.
  *    outs[i] = part i of x
  *  Shapes:   x (..., size, ...) -> each (..., size / n rounded up or down, ...)
  *  Dtypes:   every dtype

@@ -46,6 +46,53 @@ TEST(docs, every_function_of_ops_is_documented) {
     free(text);
 }
 
+/* The text of a field of an entry, of any number of lines, into `text`. */
+static bool entry_field(const char *entry, const char *end, const char *name, char *text, size_t size) {
+    char mark[32];
+    snprintf(mark, sizeof mark, "\n- **%s:** ", name);
+    const char *at = strstr(entry, mark);
+    if (!at || at > end) return false;
+    at += strlen(mark);
+    size_t n = 0;
+    while (at < end && n + 1 < size && !(at[0] == '\n' && strncmp(at, "\n  ", 3))) text[n++] = *at++;
+    text[n] = 0;
+    return true;
+}
+
+/* A field that says where to look must name what is there. */
+static bool is_vague(const char *text) {
+    static const char *const empty[] = {"see above", "as expected", "obvious", "etc", "TODO", "tbd", "the usual", "n/a",
+                                        "of the product", "that of the formula", "by those of the ops"};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        const char *at = strstr(text, empty[i]);
+        if (at == text || (at && i < 8)) return true;
+    }
+    return strlen(text) < 3;
+}
+
+/* Each entry has a sentence, a formula, all fields, and the prototype. */
+TEST(docs, every_entry_is_whole) {
+    static const char *const fields[] = {"Shapes", "Dtypes", "Gradient", "Errors", "Source"};
+    char *page = whole_file("docs/ops.md"), name[64], text[2000];
+    int entries = 0;
+    for (const char *at = page; at && (at = strstr(at, "\n### tg_")) != NULL; entries++) {
+        const char *entry = at + 5, *end = strstr(entry, "\n### tg_");
+        if (!end) end = entry + strlen(entry);
+        if (!CHECK(sscanf(entry, "%60[a-z0-9_]", name) == 1, "%.40s", entry)) break;
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+            CHECK(entry_field(entry, end, fields[i], text, sizeof text) && !is_vague(text), "%s: %s: '%s'", name, fields[i],
+                  text);
+        const char *list = strstr(entry, "\n- **Shapes"), *formula = strstr(entry, "\n\n    "), *call = strchr(entry, '`');
+        CHECK(formula && list && formula < list && formula - entry > (long)strlen(name) + 10, "%s has no formula or no sentence",
+              name);
+        snprintf(text, sizeof text, "%s(", name);
+        CHECK(call && call < end && strstr(call, text) && strstr(call, text) < end, "%s has no prototype", name);
+        at = entry;
+    }
+    CHECK(entries > 200, "%d entries", entries);
+    free(page);
+}
+
 static bool has_differentiable_sample(const tg_op *op) {
     for (const tg_sample *s = op->samples; s && s->note; s++)
         for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++)
@@ -66,19 +113,36 @@ static bool lacks_a_library(const tg_op *op) {
     return lacks;
 }
 
-/* No cell of op by layout is empty that the samples can fill. */
-static void tries_every_layout(const tg_op *op, unsigned tried) {
-    unsigned needed = 0;
+/* No cell of input by dtype by layout is empty that the samples can fill. */
+static void fills_every_cell(const tg_op *op, const tg_op_report *r) {
+    unsigned needed[TG_SAMPLE_INPUTS] = {0};
     for (const tg_sample *s = op->samples; s && s->note; s++)
         for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++) {
             if (s->in[i].kind != 'f') continue;
             for (tg__layout l = TG__PACKED; l < TG__SAME; l++)
-                if (tg_shape_numel(&s->in[i].shape) > 0 && tg__layout_differs(l, &s->in[i].shape)) needed |= 1u << l;
+                if (tg_shape_numel(&s->in[i].shape) > 0 && tg__layout_differs(l, &s->in[i].shape)) needed[i] |= 1u << l;
             for (int j = 0; j < i; j++)
-                if (s->in[j].kind == 'f' && tg_shape_equal(&s->in[i].shape, &s->in[j].shape)) needed |= 1u << TG__SAME;
+                if (s->in[j].kind == 'f' && tg_shape_equal(&s->in[i].shape, &s->in[j].shape)) {
+                    needed[i] |= 1u << TG__SAME;
+                    needed[j] |= 1u << TG__SAME;
+                }
         }
-    for (tg__layout l = TG__PACKED; l <= TG__SAME; l++)
-        CHECK(!(needed >> l & 1) || tried >> l & 1, "%s was not run with an input that is %s", op->name, tg__layout_name(l));
+    for (int i = 0; i < TG_SAMPLE_INPUTS; i++)
+        for (tg__layout l = TG__PACKED; l <= TG__SAME; l++)
+            for (int wide = 0; wide < 2 && needed[i] >> l & 1; wide++)
+                CHECK(r->cell_set[wide][i] >> l & 1, "%s in %s was not run with input %d %s", op->name, wide ? "f64" : "f32", i,
+                      tg__layout_name(l));
+}
+
+/* What all ops together were: said once all have run in this process. */
+static void count_op(const tg_op_report *r) {
+    static int ops;
+    static long cells, cases;
+    ops++;
+    cells += r->cells;
+    cases += r->cases;
+    if (ops == tg_op_count())
+        printf("  %d ops, %ld cells of op by input by dtype by layout, %ld checks of the battery\n", ops, cells, cases);
 }
 
 static void passes_the_battery(void) {
@@ -94,7 +158,8 @@ static void passes_the_battery(void) {
     CHECK(r.cases > 20, "only %d cases", r.cases);
     CHECK(!has_differentiable_sample(op) || isfinite(r.worst_order2), "%s has no second derivative", op->name);
     is_documented(op);
-    tries_every_layout(op, r.layout_set);
+    fills_every_cell(op, &r);
+    count_op(&r);
 }
 
 #define MOST_OPS 2048

@@ -116,7 +116,7 @@ static bool names_are_ops(char **names, int n) {
 
 static bool run_all(FILE *page, bool verbose, char **names, int n) {
     int passed = 0, failed = 0, differentiable = 0;
-    long cases = 0;
+    long cases = 0, cells = 0;
     for (int i = 0; i < tg_op_count(); i++) {
         const tg_op *op = tg_op_get(i);
         if (!chosen(op, names, n)) continue;
@@ -125,11 +125,12 @@ static bool run_all(FILE *page, bool verbose, char **names, int n) {
         print_row(op, &r, failures);
         if (page) write_row(page, op, &r);
         cases += r.cases;
+        cells += r.cells;
         differentiable += is_differentiable(op);
         passed += failures == 0;
         failed += failures != 0;
     }
-    printf("%d ops, %ld checks on %s\n", passed + failed, cases, tg_isa());
+    printf("%d ops, %ld cells of op by input by dtype by layout, %ld checks on %s\n", passed + failed, cells, cases, tg_isa());
     if (page)
         fprintf(page, "\n%d ops, %d of them with derivatives; measured on %s.\n", passed + failed, differentiable, tg_isa());
     printf("%d passed, %d failed\n", passed, failed);

@@ -196,7 +196,7 @@ typedef struct tg_op {
     tg_source_fn *const *source_fn; /* elementwise source: by dtype */
     tg_view_fn *view;
     tg_kernel_fn *kernel;
-    tg_fold_kind fold;                                                                                       /* with kernel */
+    tg_fold_kind fold; /* with kernel */
     /* bytes; not called where all outputs are empty */
     size_t (*scratch)(const tg_operand *in, int n_in, const tg_operand *out, const void *attr, int threads);
     tg_status (*ref)(tg_kernel_args *k); /* f64, packed, naive: for ops without definition. dtype of floats is f64 */
@@ -219,7 +219,8 @@ TG_EXPORT const tg_op *tg_op_find(const char *name);
 
 /* tg_op_check: runs the whole battery on one op, yours or the library's: kernel against definition or reference, vjp against
  * central differences with random cotangents, <v, Ju> = <J'v, u>, second order, layouts, f32 against f64, 1, 2, 3 and 8
- * threads bit for bit, each wrong input's error. Lines of the report go to `out` if it is not NULL: failures only, or with
+ * threads bit for bit, each wrong input's error. TG_FULL=1 in the environment asks for every set of inputs to differentiate
+ * by and every pair of layouts of two inputs. Lines of the report go to `out` if it is not NULL: failures only, or with
  * verbose every case. Returns the number of failures; -1 if out of memory. */
 typedef struct tg_op_report {
     int cases, failures;
@@ -227,6 +228,8 @@ typedef struct tg_op_report {
     double worst_f32;                  /* f32 against f64, relative to the largest element */
     double ulp_value, ulp_gradient;    /* the same of elementwise ops, in units of the last place of each element: at most 8, or
                                         * what moving the inputs by two units changes (docs/gradients.md) */
+    int cells;                         /* of input, dtype and layout that were tried */
+    unsigned cell_set[2][TG_SAMPLE_INPUTS]; /* of f32 and f64, by input: bit i is tg_op_check_layout(i) */
     int layouts;                       /* number of layouts tried */
     unsigned layout_set;               /* bit i: tg_op_check_layout(i) was among them */
     char first_failure[256];

@@ -237,8 +237,8 @@ TG_SITED(tg_tensor, tg_trace, tg_tensor a);
  *    y = (sum of A^2)^(1/2), sum of s, max of s, max over columns of (sum of |A|), max over rows of (sum of |A|); s: tg_svd
  *  Shapes:   A (..., m, n) -> y (...)
  *  Dtypes:   f32, f64
- *  Gradient: that of the formula: of the Frobenius norm 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T;
- *            where several are largest, as tg_max and tg_svd say
+ *  Gradient: of the Frobenius norm g A / y, 0 at A = 0; of the nuclear and spectral norms g U V^T and g u1 v1^T; of the sums
+ *            g sign(A) in the largest column or row; where several are largest, as tg_max and tg_svd say
  *  Errors:   TG_ESHAPE if A is no matrix, or has no elements but the kind needs one; TG_EARG for another kind; TG_EDTYPE for
  *            other dtypes; TG_EUNSUPPORTED for the nuclear and spectral norms without LAPACK
  *  Source:   Golub, Van Loan 2013, Matrix computations, section 2.3 */
@@ -766,7 +766,8 @@ TG_SITED(tg_tensor, tg_conv_transpose3d, tg_tensor x, tg_tensor w, tg_conv_confi
  *            not divided by their lengths
  *  Dtypes:   log_p f32, f64; labels and lengths i64
  *  Gradient: dlog_p = -g (the probability of being there at that step, given the labels); 0 where labels cannot be aligned
- *            and the loss is infinity
+ *            and the loss is infinity. (PyTorch's takes log_p for a tg_log_softmax and gives the gradient of its logits;
+ *            its mean divides each loss by the label_length)
  *  Errors:   TG_ESHAPE if the shapes do not fit or there is nothing to take the mean of; TG_EDTYPE for other dtypes; TG_EARG if
  *            blank is no class; when run, TG_EINDEX if a label is no class or a label_length is above S
  *  Source:   Graves, Fernandez, Gomez, Schmidhuber 2006, Connectionist temporal classification, section 4.1 */
@@ -1401,7 +1402,8 @@ TG_SITED(tg_tensor, tg_nll, tg_tensor log_p, tg_tensor labels, tg_loss_options o
  *    each = -w[label] (1 - p[label])^gamma log p[label], p = softmax(logits)
  *  Shapes:   logits (..., C), C >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
  *  Dtypes:   logits and weights f32, f64; labels i64, i32
- *  Gradient: that of the formula; 1 - p counts as 1e-18 where it is less, and is constant there
+ *  Gradient: dlogits = g w[label] (m^gamma - gamma m^(gamma - 1) p[label] log p[label]) (p - one_hot(labels)), m = 1 -
+ *            p[label], which counts as 1e-18 where it is less, and is constant there
  *  Errors:   TG_EARG if gamma < 0, or for options that this loss has no use for; TG_ESHAPE if the shapes do not fit or there is
  *            nothing to take the mean of; TG_EDTYPE for other dtypes; when run, TG_EINDEX if a label that counts is no class
  *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */
@@ -1461,7 +1463,8 @@ TG_SITED(tg_tensor, tg_bce_with_logits, tg_tensor logits, tg_tensor target, tg_l
  *    each = -alpha t (1 - p)^gamma log p - (1 - alpha) (1 - t) p^gamma log(1 - p), p = sigmoid(logits)
  *  Shapes:   logits, target (the same) -> y (), or that shape with TG_REDUCE_NONE
  *  Dtypes:   f32, f64, the same for all but the mask
- *  Gradient: that of the formula
+ *  Gradient: with a, b the weights alpha, 1 - alpha and q = 1 - p: dlogits = g (b (1 - t) p^gamma (p - gamma q log q) -
+ *            a t q^gamma (q - gamma p log p)); dtarget = g (b p^gamma log q - a q^gamma log p)
  *  Errors:   TG_EARG if gamma < 0 or alpha > 1, or for options that this loss has no use for; TG_ESHAPE if the shapes differ or
  *            there is nothing to take the mean of; TG_EDTYPE for other dtypes
  *  Source:   Lin, Goyal, Girshick, He, Dollar 2017, Focal loss for dense object detection, equations 4 and 5 */
@@ -1490,7 +1493,7 @@ TG_SITED(tg_tensor, tg_cosine_similarity, tg_tensor a, tg_tensor b);
 #define tg_cosine_similarity(...) tg_cosine_similarity_at(TG_HERE, __VA_ARGS__)
 
 /* tg_cosine: draws alike vectors together and unlike ones apart, by the cosine of their angle (tg_cosine_similarity). A label
- *  above 0 says alike, another unlike.
+ *  above 0 says alike, another unlike. (PyTorch adds 1e-12 to the squares of the norms.)
  *    each = 1 - cos(a, b) where label > 0, else max(cos(a, b) - margin, 0)
  *  Shapes:   a, b (..., n), the same, n >= 1, labels (...) -> y (), or that of the labels with TG_REDUCE_NONE
  *  Dtypes:   a, b f32, f64, the same; labels i64, i32
@@ -1502,7 +1505,7 @@ TG_SITED(tg_tensor, tg_cosine, tg_tensor a, tg_tensor b, tg_tensor labels, doubl
 #define tg_cosine(...) tg_cosine_at(TG_HERE, __VA_ARGS__)
 
 /* tg_triplet: draws an anchor nearer to a positive than to a negative, by a margin. Distances are Euclidean, along the last
- *  axis; below 1e-12 they count as 1e-12.
+ *  axis; below 1e-12 they count as 1e-12. (PyTorch adds 1e-6 to each difference instead.)
  *    each = max(|anchor - positive| - |anchor - negative| + margin, 0)
  *  Shapes:   anchor, positive, negative (..., n), the same, n >= 1 -> y (), or (...) with TG_REDUCE_NONE
  *  Dtypes:   f32, f64, the same for all but the mask
@@ -1869,7 +1872,9 @@ TG_SITED(tg_tensor, tg_rnn_cell, tg_tensor x, tg_tensor h, tg_cell w);
  *    c' = sigmoid(f) c + sigmoid(i) tanh(g), y = sigmoid(o) tanh(c'), where (i, f, g, o) = x wx + h wh + b
  *  Shapes:   x (N, I), h (N, H), c (N, H), wx (I, 4 H), wh (H, 4 H), b (4 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
- *  Gradient: by those of the ops in the formula
+ *  Gradient: with u = cotangent of c' + g sigmoid(o) (1 - tanh(c')^2), s' = s (1 - s) for s a sigmoid: dc = u sigmoid(f);
+ *            the gates get di = u tanh(g) sigmoid(i)', df = u c sigmoid(f)', dg = u sigmoid(i) (1 - tanh(g)^2),
+ *            do = g tanh(c') sigmoid(o)', and d of all four goes on as in tg_rnn_cell
  *  Errors:   TG_ESHAPE if wx has not 4 times as many columns as c; those of tg_matmul, tg_add and tg_mul
  *  Source:   Hochreiter, Schmidhuber 1997, Long short-term memory; Gers, Schmidhuber, Cummins 2000 (the gate f) */
 TG_SITED(tg_tensor, tg_lstm_cell, tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell w);
@@ -1880,7 +1885,8 @@ TG_SITED(tg_tensor, tg_lstm_cell, tg_tensor x, tg_tensor h, tg_tensor *c, tg_cel
  *    y = (1 - z) n + z h, with r = sigmoid(xr + hr), z = sigmoid(xz + hz), n = tanh(xn + r hn), x. = x wx + b, h. = h wh + bh
  *  Shapes:   x (N, I), h (N, H), wx (I, 3 H), wh (H, 3 H), b (3 H), bh (3 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
- *  Gradient: by those of the ops in the formula
+ *  Gradient: with u = g (1 - z) (1 - n^2): the gates get dz = g (h - n) z (1 - z), dn = u, dr = u hn r (1 - r), which go on
+ *            through x. and h. (hn gets u r) as in tg_rnn_cell; dh also has g z
  *  Errors:   TG_ESHAPE if wx has not 3 times as many columns as h; those of tg_matmul, tg_add and tg_mul
  *  Source:   Cho et al. 2014, arXiv:1406.1078, eq. 5 to 8, with r after the product as in Chung et al. 2014, arXiv:1412.3555 */
 TG_SITED(tg_tensor, tg_gru_cell, tg_tensor x, tg_tensor h, tg_cell w);
@@ -2149,7 +2155,8 @@ TG_SITED(tg_tensor, tg_take_along_axis, tg_tensor x, int64_t axis, tg_tensor ind
 TG_SITED(tg_tensor, tg_scatter_add, tg_tensor x, int64_t axis, tg_tensor index, tg_tensor source);
 #define tg_scatter_add(...) tg_scatter_add_at(TG_HERE, __VA_ARGS__)
 
-/* tg_scatter: x with elements of source put at places along an axis. Of several for one place the last one stays.
+/* tg_scatter: x with elements of source put at places along an axis. Of several for one place the last one stays
+ *  (in PyTorch any of them).
  *    y = x; y[..., index[..., i, ...], ...] = source[..., i, ...] for i = 0, 1, ...
  *  Shapes:   x (..., n, ...), index and source (..., m, ...), all else equal -> y as x
  *  Dtypes:   x and source every dtype, the same; index i64 or i32
@@ -2226,7 +2233,7 @@ TG_SITED(tg_status, tg_split, tg_tensor x, int64_t axis, int n, tg_tensor *outs)
 #define tg_split(...) tg_split_at(TG_HERE, __VA_ARGS__)
 
 /* tg_chunk: cuts an axis in n parts as equal as they can be and fills outs[0..n) with them: the first size mod n parts have
- *  one element more. They are slices: no memory is used.
+ *  one element more (PyTorch's tensor_split; its chunk has a shorter last part). They are slices: no memory is used.
  *    outs[i] = part i of x
  *  Shapes:   x (..., size, ...) -> each (..., size / n rounded up or down, ...)
  *  Dtypes:   every dtype
