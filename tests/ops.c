@@ -120,7 +120,9 @@ static void fills_every_cell(const tg_op *op, const tg_op_report *r) {
         for (int i = 0; i < TG_SAMPLE_INPUTS && s->in[i].kind; i++) {
             if (s->in[i].kind != 'f') continue;
             for (tg__layout l = TG__PACKED; l < TG__SAME; l++)
-                if (tg_shape_numel(&s->in[i].shape) > 0 && tg__layout_differs(l, &s->in[i].shape)) needed[i] |= 1u << l;
+                if (tg_shape_numel(&s->in[i].shape) > 0 && tg__layout_differs(l, &s->in[i].shape) &&
+                    (l != TG__SPREAD_LAST || s->in[i].shape.rank > 1)) /* of rank 1 the last axis is the first */
+                    needed[i] |= 1u << l;
             for (int j = 0; j < i; j++)
                 if (s->in[j].kind == 'f' && tg_shape_equal(&s->in[i].shape, &s->in[j].shape)) {
                     needed[i] |= 1u << TG__SAME;
