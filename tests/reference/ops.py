@@ -575,6 +575,14 @@ def polygamma(n, x):
     return (-1) ** (n + 1) * torch.exp(torch.lgamma(n + 1)) * torch.special.zeta(n + 1, x)
 
 
+def slope(fn):
+    """The derivative of fn; torch.autograd differentiates it once more."""
+    def run(x):
+        y = x if x.requires_grad else x.clone().requires_grad_()
+        return grad(fn(y).sum(), y, create_graph=True)[0]
+    return plain(run)
+
+
 SAME_NAME = """abs sign square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh
 tanh asinh acosh atanh erf erfc lgamma sigmoid relu neg floor ceil round trunc frac pow atan2 hypot fmod remainder maximum
 minimum add sub mul div eq ne lt le gt ge isnan isinf isfinite lerp""".split()
@@ -589,6 +597,8 @@ OPS.update({
     "log_sigmoid": plain(F.logsigmoid), "gelu_tanh": plain(lambda x: F.gelu(x, approximate="tanh")),
     "cbrt": plain(lambda x: x.sign() * x.abs() ** (1 / 3)), "normal_cdf": plain(torch.special.ndtr),
     "digamma": plain(Digamma.apply), "polygamma": plain(polygamma),
+    "sigmoid_slope": slope(torch.sigmoid), "tanh_slope": slope(torch.tanh), "silu_slope": slope(F.silu),
+    "mish_slope": slope(F.mish), "gelu_slope": slope(F.gelu), "gelu_tanh_slope": slope(lambda x: F.gelu(x, approximate="tanh")),
     "hardsigmoid": plain(lambda x: ((x + 3) / 6).clamp(0, 1)),  # PyTorch's derivative is an f32 1/6
     "clamp": plain(lambda x, lo, hi: torch.minimum(torch.maximum(x, lo), hi)),
     "hardtanh": plain(lambda x, lo, hi: torch.minimum(torch.maximum(x, lo), hi)),
