@@ -24,9 +24,6 @@ static const struct {
 #define RANDOM "draws from a generator of the library's own; tests/ops_random.c has its moments and published vectors"
     {"uniform", RANDOM}, {"normal", RANDOM},  {"gumbel", RANDOM},      {"bernoulli", RANDOM},    {"categorical", RANDOM},
     {"randint", RANDOM}, {"dropout", RANDOM}, {"permutation", RANDOM}, {"dropout_mask", RANDOM},
-#define SLOPE "the derivative of another op, whose gradient is compared; tests/kernels_math.c or the battery has the value"
-    {"sigmoid_slope", SLOPE}, {"tanh_slope", SLOPE}, {"silu_slope", SLOPE}, {"gelu_slope", SLOPE}, {"gelu_tanh_slope", SLOPE},
-    {"mish_slope", SLOPE},
 };
 
 static const char *reason_of(const char *name) {
