@@ -2,9 +2,9 @@
  *
  * Winograd 1980, Arithmetic complexity of computations; Lavin, Gray 2016, Fast algorithms for convolutional neural networks,
  * arXiv:1509.09308: F(4 x 4, 3 x 3) for the result and the gradient of the image, F(3 x 3, 4 x 4) for that of the weights. A
- * tile of 6 x 6 costs 36 products where the plain sum has 144. The points are 0, 3/4, -3/4, 3/2, -3/2 and infinity: with them the
- * root mean square error is about twice that of the plain sum in f32, against four times with the usual 0, 1, -1, 2, -2. An
- * error is relative to the largest element of a tile's patch, not to each term. */
+ * tile of 6 x 6 costs 36 products where the plain sum has 144. The points are 0, 3/4, -3/4, 3/2, -3/2 and infinity: with them
+ * the root mean square error is about twice that of the plain sum in f32, against four times with the usual 0, 1, -1, 2, -2.
+ * An error is relative to the largest element of a tile's patch, not to each term. */
 #ifndef TG_WINOGRAD_H
 #define TG_WINOGRAD_H
 
