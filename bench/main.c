@@ -126,9 +126,11 @@ static void warm_up(void (*fn)(void *ctx), void *ctx) {
 static void serve(const char *name, void (*fn)(void *ctx), void *ctx, double per) {
     double values[REPEATS];
     warm_up(fn, ctx);
-    printf("{\"name\": \"%s\", \"threads\": %d, \"isa\": \"%s\", \"value\": %.10g, \"bound\": %.6g, \"flops\": %.6g, "
-           "\"bytes\": %.6g}\n",
-           name, bench_threads, tg_isa(), sight.value, bench_bound(sight.cost) / per, sight.cost.flops, sight.cost.bytes);
+    printf("{\"name\": \"%s\", \"threads\": %d, \"isa\": \"%s\"", name, bench_threads, tg_isa());
+    if (sight.steps)
+        printf(", \"value\": %.10g, \"bound\": %.6g, \"flops\": %.6g, \"bytes\": %.6g", sight.value,
+               bench_bound(sight.cost) / per, sight.cost.flops, sight.cost.bytes);
+    puts("}");
     fflush(stdout);
     for (int c; (c = getchar()) != EOF;) {
         if (c != '\n') continue;
