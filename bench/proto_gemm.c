@@ -1,4 +1,4 @@
-/* bench/proto_gemm.c: speed of the matrix product alone. proto_gemm [substring of a case] */
+/* bench/proto_gemm.c: the matrix product alone, and its part of the peak. proto_gemm [substring of a case] [threads] */
 #include "kernels/gemm.h"
 
 #include <stdio.h>
@@ -7,43 +7,71 @@
 #include <time.h>
 
 typedef struct bench_case {
-    const char *name;
-    int64_t m, k, n;
-    bool a_transposed, b_transposed;
+    int64_t m, k, n, batch;
+    int pairs;
+    const char *layout; /* nn, tn (A transposed), nt (B transposed), tt */
     tg_dtype dtype;
 } bench_case;
 
 static const bench_case cases[] = {
-    {"matmul_64", 64, 64, 64, false, false, TG_F32},
-    {"matmul_128", 128, 128, 128, false, false, TG_F32},
-    {"matmul_256", 256, 256, 256, false, false, TG_F32},
-    {"matmul_512", 512, 512, 512, false, false, TG_F32},
-    {"matmul_512_f64", 512, 512, 512, false, false, TG_F64},
-    {"matmul_512_at", 512, 512, 512, true, false, TG_F32},
-    {"matmul_512_bt", 512, 512, 512, false, true, TG_F32},
-    {"matmul_1024", 1024, 1024, 1024, false, false, TG_F32},
-    {"matmul_64x784x256", 64, 784, 256, false, false, TG_F32},
-    {"matmul_784x64x256_at", 784, 64, 256, true, false, TG_F32},
-    {"matmul_64x256x784_bt", 64, 256, 784, false, true, TG_F32},
-    {"matmul_64x256x10", 64, 256, 10, false, false, TG_F32},
-    {"matmul_256x64x10_at", 256, 64, 10, true, false, TG_F32},
-    {"matmul_64x10x256_bt", 64, 10, 256, false, true, TG_F32},
-    {"matmul_4x16x16", 4, 16, 16, false, false, TG_F32},
-    {"matmul_4x16x16_bt", 4, 16, 16, false, true, TG_F32},
-    {"matmul_16x4x16_at", 16, 4, 16, true, false, TG_F32},
-    {"matmul_4x2x16", 4, 2, 16, false, false, TG_F32},
-    {"matmul_4x16x1", 4, 16, 1, false, false, TG_F32},
-    {"matmul_6x50176x25", 6, 50176, 25, false, false, TG_F32},
-    {"matmul_6x50176x25_bt", 6, 50176, 25, false, true, TG_F32},
-    {"matmul_16x50176x150_bt", 16, 50176, 150, false, true, TG_F32},
-    {"matmul_1x4096x4096", 1, 4096, 4096, false, false, TG_F32},
-    {"matmul_4096x4096x1", 4096, 4096, 1, false, false, TG_F32},
-    {"matmul_4x4096x4096", 4, 4096, 4096, false, false, TG_F32},
-    {"matmul_8x4096x4096", 8, 4096, 4096, false, false, TG_F32},
-    {"matmul_16x4096x4096", 16, 4096, 4096, false, false, TG_F32},
-    {"matmul_16x4096x4096_bt", 16, 4096, 4096, false, true, TG_F32},
-    {"matmul_1x256x256", 1, 256, 256, false, false, TG_F32},
-    {"matmul_256x256x1", 256, 256, 1, false, false, TG_F32},
+    {8, 8, 8, 1, 1, "nn", TG_F32},
+    {16, 16, 16, 1, 1, "nn", TG_F32},
+    {16, 16, 16, 1, 1, "nt", TG_F32},
+    {16, 16, 16, 1, 1, "tn", TG_F32},
+    {24, 24, 24, 1, 1, "nn", TG_F32},
+    {32, 32, 32, 1, 1, "nn", TG_F32},
+    {32, 32, 32, 1, 1, "nt", TG_F32},
+    {32, 32, 32, 1, 1, "tn", TG_F32},
+    {48, 48, 48, 1, 1, "nn", TG_F32},
+    {64, 64, 64, 1, 1, "nn", TG_F32},
+    {64, 64, 64, 1, 1, "nt", TG_F32},
+    {64, 64, 64, 1, 1, "tn", TG_F32},
+    {64, 64, 64, 1, 1, "nn", TG_F64},
+    {100, 100, 100, 1, 1, "nn", TG_F32},
+    {128, 128, 128, 1, 1, "nn", TG_F32},
+    {128, 128, 128, 1, 1, "nt", TG_F32},
+    {128, 128, 128, 1, 1, "tn", TG_F32},
+    {256, 256, 256, 1, 1, "nn", TG_F32},
+    {512, 512, 512, 1, 1, "nn", TG_F32},
+    {512, 512, 512, 1, 1, "nn", TG_F64},
+    {512, 512, 512, 1, 1, "tn", TG_F32},
+    {512, 512, 512, 1, 1, "nt", TG_F32},
+    {1024, 1024, 1024, 1, 1, "nn", TG_F32},
+    {64, 784, 256, 1, 1, "nn", TG_F32},
+    {784, 64, 256, 1, 1, "tn", TG_F32},
+    {64, 256, 784, 1, 1, "nt", TG_F32},
+    {64, 256, 128, 1, 1, "nn", TG_F32},
+    {64, 256, 10, 1, 1, "nn", TG_F32},
+    {256, 64, 10, 1, 1, "tn", TG_F32},
+    {64, 10, 256, 1, 1, "nt", TG_F32},
+    {32, 128, 1024, 1, 1, "nn", TG_F32},
+    {32, 256, 1024, 1, 1, "nn", TG_F32},
+    {32, 1024, 256, 1, 1, "nt", TG_F32},
+    {256, 32, 1024, 1, 32, "tn", TG_F32},
+    {128, 64, 128, 32, 1, "nn", TG_F32},
+    {128, 128, 64, 32, 1, "nt", TG_F32},
+    {64, 128, 128, 32, 1, "tn", TG_F32},
+    {16, 16, 16, 256, 1, "nn", TG_F32},
+    {64, 64, 64, 64, 1, "nn", TG_F32},
+    {1024, 256, 1024, 1, 1, "nn", TG_F32},
+    {1024, 1024, 256, 1, 1, "nt", TG_F32},
+    {256, 1024, 1024, 1, 1, "tn", TG_F32},
+    {4, 16, 16, 1, 1, "nn", TG_F32},
+    {4, 16, 16, 1, 1, "nt", TG_F32},
+    {16, 4, 16, 1, 1, "tn", TG_F32},
+    {4, 2, 16, 1, 1, "nn", TG_F32},
+    {4, 16, 1, 1, 1, "nn", TG_F32},
+    {6, 50176, 25, 1, 1, "nn", TG_F32},
+    {6, 50176, 25, 1, 1, "nt", TG_F32},
+    {16, 50176, 150, 1, 1, "nt", TG_F32},
+    {1, 4096, 4096, 1, 1, "nn", TG_F32},
+    {4096, 4096, 1, 1, 1, "nn", TG_F32},
+    {4, 4096, 4096, 1, 1, "nn", TG_F32},
+    {8, 4096, 4096, 1, 1, "nn", TG_F32},
+    {16, 4096, 4096, 1, 1, "nn", TG_F32},
+    {16, 4096, 4096, 1, 1, "nt", TG_F32},
+    {1, 256, 256, 1, 1, "nn", TG_F32},
+    {256, 256, 1, 1, 1, "nn", TG_F32},
 };
 
 static double now(void) {
@@ -88,47 +116,96 @@ static gemm_fn *kernel(tg_dtype d) {
 
 #define SAMPLES 15
 
-static void measure(const char *name, const tg__gemm *g, gemm_fn *fn) {
-    double flops = 2.0 * (double)g->m * (double)g->n * (double)g->k, samples[SAMPLES];
-    int64_t repeat = (int64_t)(2e8 / flops / SAMPLES) + 1;
-    fn(g);
+static double median_ns(void (*fn)(const void *ctx), const void *ctx, double guess_ns) {
+    double samples[SAMPLES];
+    int64_t repeat = (int64_t)(4e6 / guess_ns / SAMPLES) + 1;
+    fn(ctx);
     for (int s = 0; s < SAMPLES; s++) {
         double start = now();
-        for (int64_t r = 0; r < repeat; r++) fn(g);
-        samples[s] = (now() - start) / (double)repeat * 1e6;
+        for (int64_t r = 0; r < repeat; r++) fn(ctx);
+        samples[s] = (now() - start) / (double)repeat * 1e9;
     }
     qsort(samples, SAMPLES, sizeof *samples, by_value);
-    double median = samples[SAMPLES / 2];
-    printf("{\"name\": \"%s\", \"threads\": %d, \"median\": %.4g, \"min\": %.4g, \"unit\": \"us\", \"gflops\": %.4g}\n", name,
-           g->threads, median, samples[0], flops / median / 1e3);
-    fflush(stdout);
+    return samples[SAMPLES / 2];
 }
 
-static bool run(const bench_case *c, int threads) {
-    int64_t size = (int64_t)tg_dtype_size(c->dtype);
-    void *a = zeroed(c->m * c->k * size), *b = zeroed(c->k * c->n * size), *out = zeroed(c->m * c->n * size);
-    void *scratch = aligned((int64_t)tg__gemm_scratch(c->dtype, c->m, c->n, c->k, 1, 1, threads));
+/* The most that one core does: multiply-adds on registers only. */
+typedef float lanes __attribute__((vector_size(32)));
+#define CHAINS 12
+#define LENGTH 1000
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,fma")))
+#endif
+static void
+peak_loop(const void *ctx) {
+    volatile float sink;
+    (void)ctx;
+    lanes acc[CHAINS], x = {1.0f, 1, 1, 1, 1, 1, 1, 1}, y = x * 1e-9f;
+    for (int i = 0; i < CHAINS; i++) acc[i] = x * (float)i;
+    for (int k = 0; k < LENGTH; k++)
+        for (int i = 0; i < CHAINS; i++)
+            for (int l = 0; l < 8; l++) acc[i][l] = __builtin_fmaf(acc[i][l], x[l], y[l]);
+    for (int i = 1; i < CHAINS; i++) acc[0] += acc[i];
+    sink = acc[0][0];
+    (void)sink;
+}
+
+static double peak_gflops(void) { return CHAINS * 16.0 * LENGTH / median_ns(peak_loop, NULL, CHAINS * LENGTH / 4.0); }
+
+typedef struct call {
+    tg__gemm g;
+    gemm_fn *fn;
+} call;
+
+static void run_call(const void *ctx) {
+    const call *c = ctx;
+    c->fn(&c->g);
+}
+
+/* Matrices of the batch and pairs lie one after the other, those of a pair of the whole batch first. */
+static bool run(const bench_case *c, int threads, double peak) {
+    enum { PAIRS = 64, BATCH = 256 };
+    int64_t size = (int64_t)tg_dtype_size(c->dtype), one_a = c->m * c->k, one_b = c->k * c->n, one_c = c->m * c->n;
+    char *a = zeroed(one_a * c->batch * c->pairs * size), *b = zeroed(one_b * c->batch * c->pairs * size);
+    char *out = zeroed(one_c * c->batch * size);
+    void *scratch = aligned((int64_t)tg__gemm_scratch(c->dtype, c->m, c->n, c->k, c->pairs, c->batch, threads));
     bool fine = a && b && out && scratch;
     if (fine) {
-        fill(a, c->m * c->k, c->dtype);
-        fill(b, c->k * c->n, c->dtype);
-        tg__gemm g = {.m = c->m, .n = c->n, .k = c->k, .pairs = 1, .batch = 1, .c_rs = c->n, .c = out, .threads = threads};
-        g.a = (const void *const[]){a};
-        g.b = (const void *const[]){b};
-        g.a_rs = c->a_transposed ? 1 : c->k, g.a_cs = c->a_transposed ? c->m : 1;
-        g.b_rs = c->b_transposed ? 1 : c->n, g.b_cs = c->b_transposed ? c->k : 1;
-        g.scratch = scratch;
-        measure(c->name, &g, kernel(c->dtype));
+        fill(a, one_a * c->batch * c->pairs, c->dtype);
+        fill(b, one_b * c->batch * c->pairs, c->dtype);
+        const void *as[PAIRS], *bs[PAIRS];
+        int64_t offsets[3][BATCH];
+        for (int p = 0; p < c->pairs; p++) as[p] = a + p * one_a * c->batch * size, bs[p] = b + p * one_b * c->batch * size;
+        for (int64_t i = 0; i < c->batch; i++) offsets[0][i] = i * one_a, offsets[1][i] = i * one_b, offsets[2][i] = i * one_c;
+        bool at = c->layout[0] == 't', bt = c->layout[1] == 't';
+        call w = {.fn = kernel(c->dtype)};
+        w.g = (tg__gemm){.m = c->m, .n = c->n, .k = c->k, .pairs = c->pairs, .batch = c->batch, .a = as, .b = bs, .c_rs = c->n,
+                         .a_rs = at ? 1 : c->k, .a_cs = at ? c->m : 1, .b_rs = bt ? 1 : c->n, .b_cs = bt ? c->k : 1,
+                         .a_off = offsets[0], .b_off = offsets[1], .c_off = offsets[2],
+                         .c = out, .threads = threads, .scratch = scratch};
+        double flops = 2.0 * (double)(one_c * c->k * c->batch * c->pairs), ns = median_ns(run_call, &w, flops / 40);
+        char name[80];
+        snprintf(name, sizeof name, "%s%dx%dx%d%s%s", c->batch > 1 ? "b" : "", (int)c->m, (int)c->k, (int)c->n,
+                 c->pairs > 1 ? "_pairs" : "", c->dtype == TG_F64 ? "_f64" : "");
+        peak *= threads * (c->dtype == TG_F64 ? 0.5 : 1);
+        printf("{\"name\": \"%s_%s\", \"threads\": %d, \"median\": %.5g, \"unit\": \"us\", \"percent_of_peak\": %.1f}\n", name,
+               c->layout, threads, ns / 1e3, 100 * flops / ns / peak);
+        fflush(stdout);
     }
     free(a), free(b), free(out), free(scratch);
     return fine;
 }
 
 int main(int argc, char **argv) {
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (argc > 1 && !strstr(cases[i].name, argv[1])) continue;
-        for (int threads = 1; threads <= 2; threads++) {
-            if (!run(&cases[i], threads)) return fprintf(stderr, "proto_gemm: out of memory\n"), 1;
+    double peak = peak_gflops();
+    printf("{\"name\": \"peak\", \"threads\": 1, \"gflops\": %.4g}\n", peak);
+    for (int threads = argc > 2 ? atoi(argv[2]) : 1; threads <= (argc > 2 ? atoi(argv[2]) : 2); threads++) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            char shape[80];
+            snprintf(shape, sizeof shape, "%dx%dx%d", (int)cases[i].m, (int)cases[i].k, (int)cases[i].n);
+            if (argc > 1 && !strstr(shape, argv[1])) continue;
+            if (!run(&cases[i], threads, peak)) return fprintf(stderr, "proto_gemm: out of memory\n"), 1;
         }
     }
     return 0;

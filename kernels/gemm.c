@@ -34,16 +34,19 @@
 #endif
 #define TILE_VECTORS 2
 
-#define SMALL 32           /* m, n and K up to this go without packing, scratch and threads */
+#define SMALL 32             /* m, n and K up to this go without packing, scratch and threads */
 #define SMALL_WORK 400       /* what such a product costs beside its multiplications, in units of tg_parallel */
-#define STREAM_ROWS 4      /* up to this many rows of C, a large B is read once, along its rows, and not packed */
+#define STREAM_ROWS 4        /* up to this many rows of C, a large B is read once, along its rows, and not packed */
 #define STREAM_ELEMENTS 2048 /* accumulators of that path, and elements of its buffer: they stay in L1 */
 #define STREAM_STRIP 64      /* columns of that buffer */
-#define A_BLOCK_BYTES 576  /* bytes of a column of the block of A that is packed at once: the block stays in L2 */
-#define B_BLOCK_BYTES 2048 /* bytes of a row of the block of B that is packed at once */
-#define NEAR_BYTES 1024      /* tiles of few rows read B in place where its rows are at most this far apart */
+#define A_BLOCK_BYTES 576    /* bytes of a column of the block of A that is packed at once: the block stays in L2 */
+#define B_BLOCK_BYTES 2048   /* bytes of a row of the block of B that is packed at once */
+#define DOT_SQUARES 4        /* squares of columns whose rows are turned in registers at once */
+#define PAGE_BYTES 4096      /* rows so far apart share the few places of one set of L1: not many of them at once */
+#define PLACE_COLS 16        /* a block of up to this many panels reads A in place */
+#define NEAR_BYTES 4096      /* rows of B at most this far apart are packed by the tiles that read them */
 #define WIDE_PANELS 4        /* panels of B packed side by side */
-#define SLACK 64           /* elements that packing may write past the end */
+#define SLACK 64             /* elements that packing may write past the end */
 
 typedef float vec_f32 __attribute__((vector_size(VECTOR_BYTES)));
 typedef float loose_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
@@ -155,6 +158,8 @@ INLINE vec_f64 over_f64(vec_f64 under, mask_f64 m, const double *p) {
 #endif
 typedef float turned_f32 __attribute__((vector_size(4 * SQUARE_F32)));
 typedef double turned_f64 __attribute__((vector_size(8 * SQUARE_F64)));
+typedef float four_f32 __attribute__((vector_size(16)));
+typedef double four_f64 __attribute__((vector_size(32)));
 
 #if defined(__AVX2__)
 

@@ -29,7 +29,8 @@ typedef struct FN(result) {
 } FN(result);
 
 /* Operands as a tile reads them: of A, element (i, t) at p[i * lane + t * term]; of B, panel q of columns at p[q * panel], its
- * row t at t * term from there. packed: tiles of A follow each other, each with its lanes adjacent. */
+ * row t at t * term from there. packed: tiles of A follow each other, each with its lanes adjacent. copy: where the first tile
+ * of a panel packs what it reads, for the others: panel q at copy[q * copy_panel]. */
 typedef struct FN(left) {
     const T *p;
     int64_t lane, term;
@@ -39,6 +40,8 @@ typedef struct FN(left) {
 typedef struct FN(right) {
     const T *p;
     int64_t term, panel;
+    T *copy;
+    int64_t copy_panel;
 } FN(right);
 
 INLINE VEC FN(load)(const T *p) { return *(const FN(loose) *)p; }
@@ -47,9 +50,9 @@ INLINE VEC FN(splat)(T x) { return x - (VEC){0}; } /* not x + 0: -0 stays -0 */
 
 /* ------------------------------------------------------------------ the tile */
 
-/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. */
-INLINE void FN(tile)(int rows, int vectors, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c,
-                     int64_t c_row, bool add) {
+/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. copying: the rows of b go to `copy`, too. */
+INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a, int64_t lane, int64_t term, const T *b,
+                     int64_t b_term, T *copy, T *c, int64_t c_row, bool add) {
     VEC sum[ROWS][TILE_VECTORS];
     UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = (VEC){0};
@@ -57,6 +60,10 @@ INLINE void FN(tile)(int rows, int vectors, int64_t k, const T *a, int64_t lane,
     for (; k > 0; k--, a += term, b += b_term) {
         VEC right[TILE_VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) right[v] = FN(load)(b + v * LANES);
+        if (copying) {
+            UNROLL for (int v = 0; v < vectors; v++) FN(store)(copy + v * LANES, right[v]);
+            copy += vectors * LANES;
+        }
         UNROLL for (int i = 0; i < rows; i++) {
             VEC left = FN(splat)(a[i * lane]);
             UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = FN(fma)(left, right[v], sum[i][v]);
@@ -70,35 +77,64 @@ INLINE void FN(tile)(int rows, int vectors, int64_t k, const T *a, int64_t lane,
     }
 }
 
-typedef void FN(tile_fn)(int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c, int64_t c_row,
-                         bool add);
-
 #define TILE_ARGS \
-    int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *c, int64_t c_row, bool add
-#define TILES(rows)                                                                  \
-    static void FN(packed_wide_##rows)(TILE_ARGS) {                                  \
-        (void)lane, (void)term;                                                      \
-        FN(tile)(rows, TILE_VECTORS, k, a, 1, rows, b, b_term, c, c_row, add);       \
-    }                                                                                \
-    static void FN(packed_narrow_##rows)(TILE_ARGS) {                                \
-        (void)lane, (void)term;                                                      \
-        FN(tile)(rows, 1, k, a, 1, rows, b, b_term, c, c_row, add);                  \
-    }                                                                                \
-    static void FN(strided_wide_##rows)(TILE_ARGS) {                                 \
-        FN(tile)(rows, TILE_VECTORS, k, a, lane, term, b, b_term, c, c_row, add);    \
-    }                                                                                \
-    static void FN(strided_narrow_##rows)(TILE_ARGS) {                               \
-        FN(tile)(rows, 1, k, a, lane, term, b, b_term, c, c_row, add);               \
+    int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *copy, T *c, int64_t c_row, bool add
+typedef void FN(tile_fn)(TILE_ARGS);
+
+#define TILES(rows)                                                                           \
+    static void FN(narrow_##rows)(TILE_ARGS) {                                                \
+        FN(tile)(rows, 1, false, k, a, lane, term, b, b_term, copy, c, c_row, add);           \
+    }                                                                                         \
+    static void FN(wide_##rows)(TILE_ARGS) {                                                  \
+        FN(tile)(rows, TILE_VECTORS, false, k, a, lane, term, b, b_term, copy, c, c_row, add); \
+    }                                                                                         \
+    static void FN(copying_##rows)(TILE_ARGS) {                                               \
+        FN(tile)(rows, TILE_VECTORS, true, k, a, lane, term, b, b_term, copy, c, c_row, add); \
     }
 EACH_ROWS(TILES)
 
-#define TILE_ROW(rows)                                                  \
-    {{FN(strided_narrow_##rows), FN(strided_wide_##rows)},              \
-     {FN(packed_narrow_##rows), FN(packed_wide_##rows)}},
-static FN(tile_fn) *const FN(tiles)[ROWS][2][2] = {EACH_ROWS(TILE_ROW)};
+enum { FN(NARROW), FN(WIDE), FN(COPYING) };
+#define TILE_ROW(rows) {FN(narrow_##rows), FN(wide_##rows), FN(copying_##rows)},
+static FN(tile_fn) *const FN(tiles)[ROWS][3] = {EACH_ROWS(TILE_ROW)};
+
+/* to = or += the first `count` elements of a turned row */
+INLINE void FN(give_lanes)(T *to, const T *from, int count, bool add) {
+    if (count == SQUARE) {
+        FN(turned) v, old;
+        memcpy(&v, from, sizeof v), memcpy(&old, to, sizeof old);
+        v = add ? old + v : v;
+        memcpy(to, &v, sizeof v);
+        return;
+    }
+    if (count & 4) {
+        FN(four) v, old;
+        memcpy(&v, from, sizeof v), memcpy(&old, to, sizeof old);
+        v = add ? old + v : v;
+        memcpy(to, &v, sizeof v);
+        from += 4, to += 4;
+    }
+    for (int l = 0; l < (count & 3); l++) to[l] = add ? to[l] + from[l] : from[l];
+}
+
+/* c = or += sum (packed rows), where adjacent rows of c are adjacent in memory */
+static void FN(give_turned)(FN(result) to, int64_t rows, int64_t cols, const T *sum, int64_t sum_row, bool add) {
+    for (int64_t j = 0; j < cols; j += SQUARE) {
+        int wanted = (int)min_of(SQUARE, cols - j);
+        for (int64_t i = 0; i < rows; i += SQUARE) {
+            int count = (int)min_of(SQUARE, rows - i);
+            FN(turned) square[SQUARE];
+            FN(turn)(square, sum + i * sum_row + j, sum_row, count);
+            for (int t = 0; t < wanted; t++) FN(give_lanes)(to.c + (j + t) * to.col + i, (T *)&square[t], count, add);
+        }
+    }
+}
 
 /* c (strided) = or += sum (packed rows) */
 static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *sum, int64_t sum_row, bool add) {
+    if (to.row == 1 && to.col != 1 && sum_row >= round_up(cols, SQUARE)) {
+        FN(give_turned)(to, rows, cols, sum, sum_row, add);
+        return;
+    }
     for (int64_t i = 0; i < rows; i++) {
         T *c = to.c + i * to.row;
         const T *from = sum + i * sum_row;
@@ -111,28 +147,39 @@ static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *su
 }
 
 /* A tile of which not all columns are wanted, or whose columns are not adjacent: computed in full beside C. */
-static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, FN(left) left, const T *b, int64_t b_term, FN(result) to,
-                          int64_t rows, int64_t cols, bool add) {
+static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
+                          T *copy, FN(result) to, int64_t rows, int64_t cols, bool add) {
     T full[ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
-    fn(k, a, left.lane, left.term, b, b_term, full, TILE_COLS, false);
-    FN(give_rows)(to, rows, cols, full, TILE_COLS, add);
+    fn(k, a, lane, term, b, b_term, copy, full, cols > LANES ? TILE_COLS : LANES, false);
+    FN(give_rows)(to, rows, cols, full, cols > LANES ? TILE_COLS : LANES, add);
+}
+
+/* One panel: to (rows x cols) = or += left right, over k terms. */
+static void FN(sweep_panel)(int64_t rows, int64_t cols, int64_t k, FN(left) left, const T *b, int64_t b_term, T *copy,
+                            FN(result) to, bool add) {
+    bool wide = cols > LANES, whole = to.col == 1 && cols == (wide ? TILE_COLS : LANES);
+    int64_t tiles = (rows + ROWS - 1) / ROWS;
+    if (tiles == 1) copy = NULL;
+    for (int64_t t = 0, i = 0; t < tiles; t++) {
+        int64_t count = rows / tiles + (t < rows % tiles);
+        bool copying = copy && t == 0;
+        const T *a = left.p + i * (left.packed ? k : left.lane);
+        int64_t lane = left.packed ? 1 : left.lane, term = left.packed ? count : left.term;
+        FN(tile_fn) *fn = FN(tiles)[count - 1][copying ? FN(COPYING) : wide ? FN(WIDE) : FN(NARROW)];
+        FN(result) at = {to.c + i * to.row, to.row, to.col};
+        if (whole) fn(k, a, lane, term, b, b_term, copy, at.c, at.row, add);
+        else FN(edge_tile)(fn, k, a, lane, term, b, b_term, copy, at, count, cols, add);
+        if (copying) b = copy, b_term = TILE_COLS;
+        i += count;
+    }
 }
 
 /* to (rows x cols) = or += left right, over k terms. */
 static void FN(sweep)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to, bool add) {
-    int64_t tiles = (rows + ROWS - 1) / ROWS;
     for (int64_t j = 0; j < cols; j += TILE_COLS, right.p += right.panel) {
-        int64_t width = min_of(cols - j, TILE_COLS);
-        bool wide = width > LANES, whole = to.col == 1 && width == (wide ? TILE_COLS : LANES);
-        for (int64_t t = 0, i = 0; t < tiles; t++) {
-            int64_t count = rows / tiles + (t < rows % tiles);
-            const T *a = left.p + i * (left.packed ? k : left.lane);
-            FN(tile_fn) *fn = FN(tiles)[count - 1][left.packed][wide];
-            FN(result) at = {to.c + i * to.row + j * to.col, to.row, to.col};
-            if (whole) fn(k, a, left.lane, left.term, right.p, right.term, at.c, at.row, add);
-            else FN(edge_tile)(fn, k, a, left, right.p, right.term, at, count, width, add);
-            i += count;
-        }
+        FN(result) at = {to.c + j * to.col, to.row, to.col};
+        FN(sweep_panel)(rows, min_of(cols - j, TILE_COLS), k, left, right.p, right.term, right.copy, at, add);
+        if (right.copy) right.copy += right.copy_panel;
     }
 }
 
@@ -281,32 +328,43 @@ static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, 
     }
 }
 
-/* The same where the terms of a column of B are adjacent: SQUARE columns at a time, `count` of them there. */
-INLINE void FN(dot_square)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, int count,
-                           T *sum, int64_t sum_row) {
-    FN(turned) s[STREAM_ROWS], right[SQUARE];
-    UNROLL for (int i = 0; i < rows; i++) memcpy(&s[i], sum + i * sum_row, sizeof s[i]);
+/* The same where the terms of a column of B are adjacent: `squares` x SQUARE columns at a time, of the last square `count` of
+ * them. Several squares hide the latency of the multiply-adds. */
+INLINE void FN(dot_squares)(int rows, int squares, int64_t k, const T *a, int64_t lane, int64_t term, const T *b,
+                            int64_t b_lane, int count, T *sum, int64_t sum_row) {
+    FN(turned) s[STREAM_ROWS][DOT_SQUARES], right[SQUARE];
+    UNROLL for (int i = 0; i < rows; i++) memcpy(s[i], sum + i * sum_row, (size_t)squares * sizeof s[i][0]);
     for (; k >= SQUARE; k -= SQUARE, a += SQUARE * term, b += SQUARE) {
-        FN(turn)(right, b, b_lane, count);
-        UNROLL for (int t = 0; t < SQUARE; t++) {
-            UNROLL for (int i = 0; i < rows; i++) {
-                s[i] = FN(turned_fma)(a[i * lane + t * term] - (FN(turned)){0}, right[t], s[i]);
+        UNROLL for (int q = 0; q < squares; q++) {
+            FN(turn)(right, b + q * SQUARE * b_lane, b_lane, count);
+            UNROLL for (int t = 0; t < SQUARE; t++) {
+                UNROLL for (int i = 0; i < rows; i++) {
+                    s[i][q] = FN(turned_fma)(a[i * lane + t * term] - (FN(turned)){0}, right[t], s[i][q]);
+                }
             }
         }
     }
     for (; k > 0; k--, a += term, b++) {
-        FN(turned) one = {0};
-        for (int l = 0; l < count; l++) one[l] = b[l * b_lane];
-        UNROLL for (int i = 0; i < rows; i++) s[i] = FN(turned_fma)(a[i * lane] - (FN(turned)){0}, one, s[i]);
+        UNROLL for (int q = 0; q < squares; q++) {
+            FN(turned) one = {0};
+            for (int l = 0; l < count; l++) one[l] = b[(q * SQUARE + l) * b_lane];
+            UNROLL for (int i = 0; i < rows; i++) {
+                s[i][q] = FN(turned_fma)(a[i * lane] - (FN(turned)){0}, one, s[i][q]);
+            }
+        }
     }
-    UNROLL for (int i = 0; i < rows; i++) memcpy(sum + i * sum_row, &s[i], sizeof s[i]);
+    UNROLL for (int i = 0; i < rows; i++) memcpy(sum + i * sum_row, s[i], (size_t)squares * sizeof s[i][0]);
 }
 
 INLINE void FN(dot_rows)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, T *sum,
                          int64_t sum_row, int64_t cols) {
+    const int many = rows > 2 ? DOT_SQUARES / 2 : DOT_SQUARES, step = many * SQUARE;
+    bool spread = b_lane * (int64_t)sizeof(T) % PAGE_BYTES != 0;
+    for (; spread && cols >= step; cols -= step, b += step * b_lane, sum += step)
+        FN(dot_squares)(rows, many, k, a, lane, term, b, b_lane, SQUARE, sum, sum_row);
     for (; cols >= SQUARE; cols -= SQUARE, b += SQUARE * b_lane, sum += SQUARE)
-        FN(dot_square)(rows, k, a, lane, term, b, b_lane, SQUARE, sum, sum_row);
-    if (cols > 0) FN(dot_square)(rows, k, a, lane, term, b, b_lane, (int)cols, sum, sum_row);
+        FN(dot_squares)(rows, 1, k, a, lane, term, b, b_lane, SQUARE, sum, sum_row);
+    if (cols > 0) FN(dot_squares)(rows, 1, k, a, lane, term, b, b_lane, (int)cols, sum, sum_row);
 }
 
 static void FN(dot_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_lane, T *sum,
@@ -368,10 +426,11 @@ static const T *FN(in_place)(const FN(product) *q, const FN(side) *s, int64_t fi
     return !s->image && t + k <= q->k ? s->pairs[pair] + s->offset + first * s->lane + t * s->term : NULL;
 }
 
+/* Whole panels of B whose columns are adjacent are packed by the first tile that reads them; the rest before. */
 static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left_buffer, T *right_buffer, bool add) {
-    const T *a = r.cols <= 2 * TILE_COLS ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
+    const T *a = r.cols <= PLACE_COLS * TILE_COLS ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
     bool near = q->b.lane == 1 && q->b.term * (int64_t)sizeof(T) <= NEAR_BYTES;
-    const T *b = near && r.rows <= 2 * ROWS ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
+    const T *b = near && r.rows <= A_BLOCK ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
     int64_t whole = b ? r.cols / TILE_COLS * TILE_COLS : 0;
     if (whole < r.cols) FN(pack_right)(right_buffer, q, r.col + whole, r.cols - whole, r.term, r.terms);
 
@@ -384,10 +443,11 @@ static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left
             left = (FN(left)){left_buffer, 1, 0, true};
         }
         FN(result) at = {to.c + i * to.row, to.row, to.col};
-        if (whole > 0) FN(sweep)(rows, whole, r.terms, left, (FN(right)){b, q->b.term, TILE_COLS}, at, add);
+        T *copy = right_buffer + round_up(r.cols - whole, TILE_COLS) * r.terms;
+        if (whole > 0) FN(sweep)(rows, whole, r.terms, left, (FN(right)){b, q->b.term, TILE_COLS, copy, 0}, at, add);
         at.c += whole * to.col;
         if (whole < r.cols) {
-            FN(right) right = {right_buffer, TILE_COLS, TILE_COLS * r.terms};
+            FN(right) right = {right_buffer, TILE_COLS, TILE_COLS * r.terms, NULL, 0};
             FN(sweep)(rows, r.cols - whole, r.terms, left, right, at, add);
         }
     }
@@ -419,11 +479,11 @@ static void FN(small)(const FN(product) *q, FN(result) to) {
         FN(pack_panel)(a, q->m, q, &q->a, 0, q->m, 0, q->K);
         left = (FN(left)){a, 1, q->m, false};
     }
-    FN(right) right = {q->b.pairs[0] + q->b.offset, q->b.term, TILE_COLS};
+    FN(right) right = {q->b.pairs[0] + q->b.offset, q->b.term, TILE_COLS, NULL, 0};
     if (q->K > q->k || q->b.lane != 1 || q->n % LANES) {
         int64_t width = round_up(q->n, LANES);
         FN(pack_panel)(b, width, q, &q->b, 0, q->n, 0, q->K);
-        right = (FN(right)){b, width, TILE_COLS};
+        right = (FN(right)){b, width, TILE_COLS, NULL, 0};
     }
     FN(sweep)(q->m, q->n, q->K, left, right, to, false);
 }
@@ -565,6 +625,21 @@ static void FN(products)(FN(task) *w, double work) {
     tg_parallel(w->threads, w->workers, all, FN(grid_task), w);
 }
 
+/* What a product costs with m rows on the left and n columns on the right, in multiply-adds of vectors. turned_row: 0, or the
+ * distance of rows of C that is computed transposed. */
+static int64_t FN(cost)(int64_t m, int64_t n, int64_t K, int64_t right_lane, int64_t turned_row) {
+    int64_t arithmetic = (n + LANES - 1) / LANES * m * K, blocks = (K + TG__GEMM_BLOCK - 1) / TG__GEMM_BLOCK;
+    int64_t packing = right_lane == 1 ? 0 : n * K / 2;
+    int64_t result = turned_row ? m * n * blocks * (turned_row * (int64_t)sizeof(T) % PAGE_BYTES ? 2 : 8) : 0;
+    return arithmetic + packing + result;
+}
+
+static bool FN(better_swapped)(const tg__gemm *g, int64_t K) {
+    if (g->b_image) return 2 * ((g->m + LANES - 1) / LANES * g->n) <= (g->n + LANES - 1) / LANES * g->m;
+    int64_t as_it_is = FN(cost)(g->m, g->n, K, g->b_cs, 0);
+    return FN(cost)(g->n, g->m, K, g->a_rs, g->c_rs) < as_it_is - as_it_is / 32;
+}
+
 static void FN(zeros)(const tg__gemm *g) {
     for (int64_t b = 0; b < g->batch; b++) {
         T *c = (T *)g->c + FN(offset)(g->c_off, b);
@@ -580,8 +655,7 @@ void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
         FN(zeros)(g);
         return;
     }
-    int64_t tall = (g->n + LANES - 1) / LANES * g->m, flat = (g->m + LANES - 1) / LANES * g->n; /* vectors of C, and swapped */
-    if (2 * flat <= tall) w.swapped = true, w.m = g->n, w.n = g->m;
+    if (FN(better_swapped)(g, w.K)) w.swapped = true, w.m = g->n, w.n = g->m;
 
     if (w.m <= SMALL && w.n <= SMALL && w.K <= SMALL) {
         FN(small_products)(&w);

@@ -340,6 +340,9 @@ int tg_test_gemm(FILE *out) {
         check_shape(&log, sets, n_sets, (tg_dtype)d, 3, 2100, 260, 2, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 2500, 4, 300, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 6, 25, 20000, 1, true);
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 40, 300, 300, 1, true);
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 2, 70, 1024, 1, true);
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 300, 12, 260, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 40, 31, 2300, 3, true);
         for (int t = 0; t < 4; t++) {
             for (int s = 0; s < n_sets; s++) {
