@@ -327,7 +327,7 @@ static int64_t worker_elements(int64_t m, int64_t n, int64_t block, size_t size)
 static void multiply_panels(int64_t rows, int64_t cols, int64_t k, const float *left, const float *right, float *c,
                             int64_t c_row, bool add) {
     const int64_t tile_cols = TILE_VECTORS * VECTOR_BYTES / (int64_t)sizeof(float);
-    sweep_f32(rows, cols, k, (left_f32){left, 1, 0, true}, (right_f32){right, tile_cols, tile_cols * k},
+    sweep_f32(rows, cols, k, (left_f32){left, 1, 0, true}, (right_f32){right, tile_cols, tile_cols * k, NULL, 0},
               (result_f32){c, c_row, 1}, add);
 }
 
