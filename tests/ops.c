@@ -61,8 +61,9 @@ static bool entry_field(const char *entry, const char *end, const char *name, ch
 
 /* A field that says where to look must name what is there. */
 static bool is_vague(const char *text) {
-    static const char *const empty[] = {"see above", "as expected", "obvious", "etc", "tbd", "the usual", "n/a",
-                                        "of the product", "that of the formula", "by those of the ops"};
+    static const char *const empty[] = {
+        "see above",           "as expected",        "obvious", "etc", "tbd", "the usual", "n/a", "of the product",
+        "that of the formula", "by those of the ops"};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         const char *at = strstr(text, empty[i]);
         if (at == text || (at && i < 7)) return true;
@@ -80,9 +81,11 @@ TEST(docs, every_entry_is_whole) {
         if (!end) end = entry + strlen(entry);
         if (!CHECK(sscanf(entry, "%60[a-z0-9_]", name) == 1, "%.40s", entry)) break;
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-            CHECK(entry_field(entry, end, fields[i], text, sizeof text) && !is_vague(text), "%s: %s: '%s'", name, fields[i], text);
+            CHECK(entry_field(entry, end, fields[i], text, sizeof text) && !is_vague(text), "%s: %s: '%s'", name, fields[i],
+                  text);
         const char *list = strstr(entry, "\n- **Shapes"), *formula = strstr(entry, "\n\n    "), *call = strchr(entry, '`');
-        CHECK(formula && list && formula < list && formula - entry > (long)strlen(name) + 10, "%s: no formula or sentence", name);
+        CHECK(formula && list && formula < list && formula - entry > (long)strlen(name) + 10, "%s: no formula or sentence",
+              name);
         snprintf(text, sizeof text, "%s(", name);
         CHECK(call && call < end && strstr(call, text) && strstr(call, text) < end, "%s has no prototype", name);
         at = entry;
