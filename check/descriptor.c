@@ -108,7 +108,7 @@ static void check_samples(tg__check *c) {
     tg__verdict(c, !differentiable || derivative,
                 "has samples of kind 'f', but neither vjp nor define; 'c' is a float without derivative");
     tg__verdict(c, !(op->flags & TG_OP_CUT) || !differentiable, "cuts gradients, but has samples of kind 'f'");
-    tg__verdict(c, bad >= 3, "has %d wrong inputs (bad); 3 are the least, 5 are good", bad);
+    tg__verdict(c, bad >= 3, "has %d wrong inputs in `bad`: at least 3 are needed, 5 are good", bad);
     if (bad >= 3 && bad < 5 && c->verbose && c->out) fprintf(c->out, "note %s: only %d wrong inputs\n", op->name, bad);
 }
 

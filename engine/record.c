@@ -15,7 +15,7 @@ static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char 
     const char *lost = tg__lost_site(x);
     if (lost)
         tg__fail(t, TG_EARG, op, site, t->scope,
-                 "operand %d is the result of an op on parameters alone at %s: name a tape there, with tg_on(tape, parameter)",
+                 "operand %d is the result of an op on parameters or states alone at %s: name a tape there, with tg_on(tape, parameter)",
                  which, lost);
     else if (!x.owner)
         tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is no tensor (a handle of zeros)", which);
@@ -433,7 +433,7 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
     const tg_op *op = c->op;
     if (c->n < op->min_in || (op->max_in >= 0 && c->n > op->max_in)) {
         if (op->max_in < 0) return refuse(c, TG_EARG, "takes %d inputs or more, not %d", op->min_in, c->n);
-        if (op->max_in == op->min_in) return refuse(c, TG_EARG, "the number of inputs is %d, not %d", op->min_in, c->n);
+        if (op->max_in == op->min_in) return refuse(c, TG_EARG, "the number of inputs must be %d, not %d", op->min_in, c->n);
         return refuse(c, TG_EARG, "takes %d to %d inputs, not %d", op->min_in, op->max_in, c->n);
     }
     tg_dtype half = half_to_widen(c);

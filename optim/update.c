@@ -125,7 +125,7 @@ TG_API(tg_status, tg_update_grads, (tg_optim *o, const tg_tensor *params, const 
     tg_tape *t = grads ? tg__tape_from(NULL, grads, n) : NULL;
     if (!t) return TG_EARG;
     if (tg_error(t)) return tg_error(t);
-    if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL");
+    if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL: it could not be made");
     if (!params) return fail(t, TG_EARG, site, "the parameters are NULL");
     for (int i = 0; i < n; i++)
         if (check_pair(t, o, params[i], grads[i], site)) return tg_error(t);
@@ -176,7 +176,7 @@ TG_API(tg_status, tg_update, (tg_optim *o, tg_tensor loss), (o, loss)) {
     tg_tape *t = tg__tape_from(NULL, &loss, 1);
     if (!t) return TG_EARG;
     if (tg_error(t)) return tg_error(t);
-    if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL");
+    if (!o) return fail(t, TG_EARG, site, "the optimizer is NULL: it could not be made");
     if (!tg__resolve(t, loss, "update", site, 0)) return tg_error(t);
     if (!reserve_params(o)) return tg__fail_nomem(t, "update", site);
     int n = read_params(t, o, loss);

@@ -392,7 +392,7 @@ ERRORS(marks_that_are_none) {
 ERRORS(parameters) {
     tg_tensor lost = tg_exp(w->w); /* no tape could hold the error */
     CHECK(!tg_valid(lost), "an op on a parameter alone gave a tensor");
-    FAILS(EARG, "add", "operand 1|parameters alone|tg_on", tg_add(w->v, lost));
+    FAILS(EARG, "add", "operand 1|parameters or states alone|tg_on", tg_add(w->v, lost));
 
     char name[300];
     memset(name, 'n', sizeof name - 1);

@@ -164,9 +164,15 @@ TEST(nn, layers_refuse_what_does_not_fit) {
     check_error(t, TG_ESHAPE, "length, 8");
     tg_layer_norm_apply(norm, numbers(t, TG_SHAPE(2, 3)));
     check_error(t, TG_ESHAPE, "must have shape (3)");
-    tg_self_attention_new(m, "odd", 8, 3, false);
+    tg_self_attention odd = tg_self_attention_new(m, "odd", 8, 3, false);
     CHECK_EQ_I(tg_model_error(m), TG_EARG);
     CHECK_STR(tg_model_message(m), "3 heads do not divide 8");
+    tg_self_attention_apply(odd, numbers(t, TG_SHAPE(2, 3, 8)));
+    check_error(t, TG_EARG, "3 heads do not divide 8");
+    tg_model_clear(m);
+    tg_self_attention taken = tg_self_attention_new(m, "attention", 8, 2, false);
+    tg_self_attention_apply(taken, numbers(t, TG_SHAPE(2, 3, 8)));
+    check_error(t, TG_EARG, "could not be made");
     tg_model_clear(m);
     tg_conv_new(m, "flat", 2, 4, TG_SCALAR, (tg_conv_config){0});
     CHECK_EQ_I(tg_model_error(m), TG_EARG);

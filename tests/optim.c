@@ -463,7 +463,7 @@ TEST(optim, bad_updates) {
     tg_tape *t = p.t;
     tg_tensor one = tg_scalar(t, 1, TG_F64), grads[2], params[2] = {p.a, p.b};
     CHECK_EQ_I(tg_update(NULL, one), TG_EARG);
-    again(t, "optimizer is NULL");
+    again(t, "optimizer is NULL: it could not be made");
     CHECK_EQ_I(tg_update(o, one), TG_EARG);
     again(t, "no trainable parameter");
     CHECK_EQ_I(tg_update(o, tg_on(t, p.a)), TG_ESHAPE);
@@ -471,7 +471,7 @@ TEST(optim, bad_updates) {
     CHECK(tg_update(o, p.a) != TG_OK, "a parameter as loss");
     tg_grad(problem_loss(&p), params, 2, grads);
     CHECK_EQ_I(tg_update_grads(NULL, params, grads, 2), TG_EARG);
-    again(t, "optimizer is NULL");
+    again(t, "optimizer is NULL: it could not be made");
     CHECK_EQ_I(tg_update_grads(o, NULL, grads, 2), TG_EARG);
     again(t, "NULL");
     CHECK(tg_update_grads(o, params, NULL, 2) != TG_OK, "no gradients");
