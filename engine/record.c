@@ -15,7 +15,8 @@ static uint32_t bad_operand(tg_tape *t, tg_tensor x, const char *op, const char 
     const char *lost = tg__lost_site(x);
     if (lost)
         tg__fail(t, TG_EARG, op, site, t->scope,
-                 "operand %d is the result of an op on parameters or states alone at %s: name a tape there, with tg_on(tape, parameter)",
+                 "operand %d is the result of an op on parameters or states alone at %s: name a tape there, with "
+                 "tg_on(tape, parameter)",
                  which, lost);
     else if (!x.owner)
         tg__fail(t, TG_EARG, op, site, t->scope, "operand %d is no tensor (a handle of zeros)", which);

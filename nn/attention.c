@@ -46,7 +46,8 @@ TG_API(tg_tensor, tg_self_attention_apply, (tg_self_attention l, tg_tensor x), (
     if (!tg_valid(x)) return tg_stop_gradient_at(site, x); /* says why */
     if (!tg_valid(l.out.weight)) return tg_linear_apply_at(site, l.out, x);
     if (l.heads < 1 || size % l.heads) {
-        tg__fail(t, TG_EARG, "self_attention", site, t->scope, "%lld heads do not divide %lld", (long long)l.heads, (long long)size);
+        tg__fail(t, TG_EARG, "self_attention", site, t->scope, "%lld heads do not divide %lld", (long long)l.heads,
+                 (long long)size);
         return tg__poison(t);
     }
     if (s.rank < 2 || s.rank > TG_MAX_RANK - 2 || s.dims[s.rank - 1] != size) {
