@@ -302,8 +302,11 @@ TG_EXPORT tg_error_info tg_error_get(const tg_tape *t);
  *   they are hashed when recorded and compared when run: TG_ECHANGED.
  * tg_scalar: a number of a float dtype, rank 0. It is data, not structure: a new value never makes a new plan.
  * tg_on: reads a parameter on this tape: the newest recorded assignment, else the model's value. Handles of parameters may
- *   be given to ops directly; tg_on is for ops on parameters alone, and to name the version that a gradient means.
- * tg_state_new: a state of this tape, all zeros: survives resets, written by tg_assign, gradients stop at it. */
+ *   be given to ops directly; tg_on is for ops on parameters alone, and to name the version that a gradient means. Without it
+ *   such an op knows no tape to hold an error: its result is no tensor (tg_item gives NaN), and the first op that meets it on
+ *   a tape says so.
+ * tg_state_new: a state of this tape, all zeros: survives resets, written by tg_assign, gradients stop at it. An op on states
+ *   and parameters alone needs tg_on, too. */
 TG_SITED(tg_tensor, tg_input, tg_tape *t, tg_array a);
 TG_SITED(tg_tensor, tg_borrow, tg_tape *t, tg_array a);
 TG_SITED(tg_tensor, tg_scalar, tg_tape *t, double value, tg_dtype dtype);
@@ -431,9 +434,19 @@ typedef struct tg_profile_row {
 TG_EXPORT void tg_profile(tg_tape *t, bool on);
 TG_EXPORT int tg_profile_rows(const tg_tape *t, tg_profile_row *rows, int n);
 
+/* Environment variables:
+ *   TG_EAGER=1                     tapes begin in eager mode (tg_set_eager)
+ *   TG_TRAP=1                      the first error of a tape traps, so that a debugger stops at the guilty call
+ *   TG_CHECK=1                     borrowed bytes are hashed and compared (tg_borrow)
+ *   TG_POISON=1                    memory that is not in use holds NaNs, with guards around each value: slow, for tests
+ *   TG_ISA=baseline, avx2, avx512  the instruction set, if the CPU has it
+ *   TG_MATMUL=f32, bf16            f32 products without AMX, or on AMX from operands in bf16 (tg_matmul)
+ *   TG_CONV=plain                  convolutions without Winograd's filtering (tg_conv2d)
+ *   OMP_NUM_THREADS, OMP_WAIT_POLICY=passive   OpenMP's: threads, and that those without work sleep */
+
 #define TG_VERSION "0.1.0"              /* also the package's: the Makefile reads it here */
 TG_EXPORT const char *tg_version(void); /* TG_VERSION of the library that runs */
-TG_EXPORT const char *tg_isa(void);     /* the instruction set in use: "baseline", "avx2", "avx512"; TG_ISA= overrides */
+TG_EXPORT const char *tg_isa(void);     /* the instruction set in use: "baseline", "avx2", "avx512" */
 
 #ifdef __cplusplus
 }

@@ -97,7 +97,9 @@ TG_EXPORT void tg_array_list_free(tg_array_list *list);
  * Errors:    as tg_save_arrays; TG_EARG also if the model is in an error state */
 TG_EXPORT tg_status tg_save(const tg_model *m, const char *path, tg_file_error *e);
 
-/* tg_load: overwrites all parameters and buffers of the model from a file. Names, shapes and dtypes must match exactly.
+/* tg_load: overwrites all parameters and buffers of the model from a file. Names, shapes and dtypes must match exactly. (To
+ * take some of them: tg_load_arrays, tg_model_find, tg_param_write.) To go on with training exactly, save the optimizer's
+ * state (tg_optim_state) beside the model, and the tape's random numbers (tg_random_get) if the program draws any.
  * Success:   every parameter and buffer has the file's elements; tapes that read them before and run later get TG_ECHANGED
  * Errors:    as tg_load_arrays; TG_EARG if the file lacks a tensor of the model or has one that the model does not know,
  *            TG_ESHAPE and TG_EDTYPE if one differs, all naming the first such tensor; TG_EARG if the model is in an error

@@ -127,7 +127,8 @@ TG_SITED(tg_tensor, tg_embedding_apply, tg_embedding_layer l, tg_tensor index);
 #define tg_embedding_apply(...) tg_embedding_apply_at(TG_HERE, __VA_ARGS__)
 
 /* Recurrent layers over a sequence x (T, N, in) -> y (T, N, size): tg_lstm_cell and tg_gru_cell, step by step, from states of
- * zeros. Parameters "<name>.wx", "<name>.wh" (uniform, +- 1 / sqrt(size)), "<name>.b" and, of a GRU, "<name>.bh" (zeros). */
+ * zeros. Parameters "<name>.wx", "<name>.wh" (uniform, +- 1 / sqrt(size)), "<name>.b" and, of a GRU, "<name>.bh" (zeros).
+ * To begin from another state, or to keep the last one, call tg_lstm_cell or tg_gru_cell with l.cell for each step. */
 typedef struct tg_recurrent {
     tg_cell cell;
 } tg_recurrent;

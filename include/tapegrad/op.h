@@ -5,7 +5,10 @@
  *   view      no computation: another way to look at the first input's memory
  *   kernel    anything else, over whole arrays
  *   define    composition only: applying the op records its definition
- * and how it differentiates: `vjp`, or else through `define`. An op with neither is TG_ENOGRAD when differentiated. */
+ * and how it differentiates: `vjp`, or else through `define`. An op with neither is TG_ENOGRAD when differentiated.
+ *
+ * Beside one of the first three, `define` (or `ref`) is what tg_op_check compares with. That also needs formula and source, a
+ * sample and three wrong inputs; tg_apply needs none of these. examples/cube.c is a program with an op of its own. */
 #ifndef TAPEGRAD_OP_H
 #define TAPEGRAD_OP_H
 
@@ -152,7 +155,7 @@ typedef struct tg_sample_in {
 
 #define TG_SAMPLE_INPUTS 6
 typedef struct tg_sample {
-    const char *note;                  /* NULL ends the list */
+    const char *note;                  /* what it is; NULL ends the list */
     tg_sample_in in[TG_SAMPLE_INPUTS]; /* kind 0 ends the inputs */
     const void *attr;
     /* for `bad`: what it must give */
