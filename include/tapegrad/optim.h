@@ -78,8 +78,8 @@ TG_EXPORT tg_model *tg_optim_state(tg_optim *o);
  * Where the loss reads a parameter after an update that has not run, its gradient is that of the newest value; two updates
  * before one step count as two steps. All return the tape's status.
  * Errors: those of tg_grad; TG_EARG if o is NULL, or no parameter has a path to the loss, or a parameter is given twice or of
- * another model; TG_ESHAPE, TG_EDTYPE for a gradient that does not fit its parameter. A loss of parameters alone, without tg_on,
- * knows no tape: TG_EARG is then all that is said. */
+ * another model; TG_ESHAPE, TG_EDTYPE for a gradient that does not fit its parameter. A loss of parameters alone,
+ * without tg_on, knows no tape: TG_EARG is then all that is said. */
 TG_SITED(tg_status, tg_update, tg_optim *o, tg_tensor loss);
 TG_SITED(tg_status, tg_update_grads, tg_optim *o, const tg_tensor *params, const tg_tensor *grads, int n);
 TG_SITED(tg_status, tg_minimize, tg_optim *o, tg_tensor loss);
