@@ -236,6 +236,14 @@ uint32_t tg__intern(tg__interned *set, tg__arena *memory, const void *bytes, siz
 void tg__interned_free(tg__interned *set);
 void tg__interned_clear(tg__interned *set);
 
+static inline int64_t tg__common_divisor(int64_t a, int64_t b) {
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
 static inline const tg__shape_info *tg__shape_at(const tg_tape *t, uint32_t shape) { return t->shapes.items[shape]; }
 static inline const tg__shape_info *tg__node_shape(const tg_tape *t, uint32_t id) {
     return tg__shape_at(t, t->nodes[id].shape);

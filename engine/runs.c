@@ -30,15 +30,6 @@ static layout layout_of(const tg__planner *p, const tg__stream *s) {
     return l;
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static bool is_long(int64_t run) { return run >= ANY_RUN || (run > 0 && run % SHORTEST_RUN == 0); }
 
 /* Elements that lie side by side or are one; 0: too few. */
@@ -70,7 +61,7 @@ static bool add_runs(tg__planner *p, tg__stream *s, int64_t run) {
 bool tg__runs_find(tg__planner *p, tg__block *b) {
     tg__stream *streams = p->draft.streams + b->streams;
     for (uint32_t i = 0; i < b->n_streams; i++) {
-        int64_t run = run_of(p, &streams[i]), both = common_divisor(run, b->run);
+        int64_t run = run_of(p, &streams[i]), both = tg__common_divisor(run, b->run);
         if (run && is_long(both)) b->run = both;
     }
     for (uint32_t i = 0; i < b->n_streams && b->run; i++) {

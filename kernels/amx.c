@@ -4,6 +4,7 @@
 #include "kernels/kernels.h"
 #include "kernels/math.h"
 #include "kernels/set.h"
+#include "kernels/unroll.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -23,8 +24,6 @@ typedef union tile {
     uint32_t word[16][16];
     float sum[16][16];
 } tile;
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE float low_half(uint32_t word) { return tg__from_bits_f32(word << 16); }
 INLINE float high_half(uint32_t word) { return tg__from_bits_f32(word & 0xffff0000u); }

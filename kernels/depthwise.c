@@ -1,5 +1,6 @@
 /* kernels/depthwise.c: convolutions of a channel a group for one instruction set; the code is depthwise_loops.h, by type. */
 #include "kernels/depthwise.h"
+#include "kernels/unroll.h"
 
 #include <string.h>
 #if defined(__AVX2__)
@@ -7,12 +8,6 @@
 #endif
 
 #define VECTOR_BYTES TG__VECTOR_BYTES
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 9")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 #define FN(name) TG__PASTE(name, D)
 #define NINE 9 /* taps whose sums are held in registers */
 

@@ -1,6 +1,7 @@
 /* kernels/fold.c: reductions of one instruction set, in the fixed order of kernels.h. Lanes without elements are filled with
  * what joins to nothing: -0 for sums (x + -0 is x for every x, +0 and -0 too), 1 for products, the lowest or highest number. */
 #include "kernels/fold.h"
+#include "kernels/unroll.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,13 +13,6 @@
 #define VEC_BYTES(T) (REGISTER_BYTES < TG__LANES * (int)sizeof(T) ? REGISTER_BYTES : TG__LANES * (int)sizeof(T))
 
 #define BLOCK_BYTES 16384 /* scratch of leaf_cols in use at a time: half of an L1 cache */
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 /* The first words of 4 bytes of a register from memory, and a mask that says which they are. */
 #if defined(__AVX2__)

@@ -2,6 +2,7 @@
  * What differs between sets is here: vector width, tile, multiply-add, loads of part of a vector, transposes. */
 #include "kernels/gemm.h"
 #include "kernels/set.h"
+#include "kernels/unroll.h"
 
 #include <string.h>
 #if defined(__SSE2__)
@@ -9,13 +10,6 @@
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 /* A tile is ROWS x (TILE_VECTORS vectors): its accumulators, a row of B and a broadcast of A fit the registers. */
 #define VECTOR_BYTES TG__VECTOR_BYTES
@@ -340,7 +334,6 @@ const tg__gemm_panels TG__SET(tg__gemm_panels_f32) = {ROWS, TILE_VECTORS * VECTO
 #define TYPE f64
 #define SQUARE SQUARE_F64
 #include "kernels/gemm_type.h"
-
 
 #define IS_any 1
 #if TG__PASTE(IS, TG__ISA)

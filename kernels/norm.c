@@ -1,5 +1,6 @@
 /* kernels/norm.c: normalisations of rows and of channels for one instruction set; the code is norm_loops.h, for each type. */
 #include "kernels/norm.h"
+#include "kernels/unroll.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,13 +15,6 @@
 #else
 #define VEC_BYTES 16
 #endif
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 #define FN(name) TG__PASTE(name, D)
 #define FOLD(name) TG__SET(TG__PASTE(tg__fold_##name, D))

@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/math.h"
+#include "kernels/unroll.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -20,13 +21,6 @@
 typedef struct words {
     uint32_t w[4][BLOCKS]; /* word k of block b is w[k][b] */
 } words;
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* Blocks first, first + 1, ... of the stream. */
 INLINE void philox_any(words *x, int blocks, const uint64_t *data, uint64_t first) {

@@ -1,19 +1,13 @@
 /* kernels/winograd.c: Winograd's convolutions for one instruction set (winograd.h). */
 #include "kernels/winograd.h"
 #include "kernels/gemm.h"
+#include "kernels/unroll.h"
 
 #include <stdatomic.h>
 #include <string.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 #if defined(__AVX2__)
 #define LANES 8

@@ -569,19 +569,10 @@ typedef struct phase {
     int64_t all_points, all_taps;
 } phase;
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static phase phase_at(const form *f, int64_t number) {
     phase h = {.all_points = 1, .all_taps = 1};
     for (int a = AXES - 1; a >= 0; a--) {
-        int64_t stride = f->stride[a], apart = stride / common_divisor(stride, f->dilation[a]), first = 0;
+        int64_t stride = f->stride[a], apart = stride / tg__common_divisor(stride, f->dilation[a]), first = 0;
         h.at[a] = number % stride;
         number /= stride;
         h.points[a] = h.at[a] < f->size[a] ? (f->size[a] - h.at[a] + stride - 1) / stride : 0;
