@@ -275,7 +275,7 @@ def main():
     parser.add_argument("--budget", type=float, default=0.3, help="seconds of a round")
     parser.add_argument("--pieces", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.python = python_of(options.venv)
+    options.python, options.bench = python_of(options.venv), os.path.abspath(options.bench)
     if options.pieces:
         return measure_some(options)
     names = names_of_both(options)
