@@ -251,9 +251,9 @@ const tg_op tg__op_fence = {
     SAMPLES(SAMPLE("a matrix after a vector", INPUTS(IN('f', (3, 4)), IN('c', (5)))),
             SAMPLE("rank 0", INPUTS(IN('f', ()), IN('c', ()))),
             SAMPLE("size 0", INPUTS(IN('f', (0, 2)), IN('c', (3))))),
-    BADS(BAD("one input", TG_EARG, "the number of inputs is 2", INPUTS(IN('f', (2)))),
-         BAD("no input", TG_EARG, "the number of inputs is 2", .in = {{0}}),
-         BAD("three inputs", TG_EARG, "the number of inputs is 2", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2)))),
+    BADS(BAD("one input", TG_EARG, "the number of inputs must be 2", INPUTS(IN('f', (2)))),
+         BAD("no input", TG_EARG, "the number of inputs must be 2", .in = {{0}}),
+         BAD("three inputs", TG_EARG, "the number of inputs must be 2", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2)))),
          BAD("four inputs", TG_EARG, "not 4", INPUTS(IN('f', (2)), IN('f', (2)), IN('f', (2)), IN('f', (2)))),
          BAD("five inputs", TG_EARG, "not 5", INPUTS(IN('f', ()), IN('f', ()), IN('f', ()), IN('f', ()), IN('f', ())))),
 };
