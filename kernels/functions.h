@@ -130,13 +130,14 @@ static inline double tg__log10_f64(double x) {
 
 /* e^x / 2 for x > 0, where e^x itself may overflow. */
 static inline float tg__half_exp_f32(float x) {
-    const float n = tg__exp_round_f32(x);
-    return tg__pick_f32(x > 90.0f, INFINITY, tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(x, n)), n - 1.0f));
+    const float one_less = TG__SCALE_F32 - 1.0f, sum = tg__fma_f32(x, (float)TG__LOG2E, one_less);
+    const float y = tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(x, sum - one_less)), sum);
+    return tg__pick_f32(x > 90.0f, INFINITY, y);
 }
 static inline double tg__half_exp_f64(double x) {
-    const double n = tg__exp_round_f64(x);
-    return tg__pick_f64(x > 711.0, (double)INFINITY,
-                        tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(x, n)), n - 1.0));
+    const double one_less = TG__SCALE_F64 - 1.0, sum = tg__fma_f64(x, TG__LOG2E, one_less);
+    const double y = tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(x, sum - one_less)), sum);
+    return tg__pick_f64(x > 711.0, (double)INFINITY, y);
 }
 
 /* sinh |x| = (t + t / (1 + t)) / 2 with t = e^|x| - 1: 3 ULP. */
@@ -339,26 +340,30 @@ static inline double tg__atan2_f64(double y, double x) {
 
 /* ------------------------------------------------------------------ complementary error function, normal distribution
  *
- * erfc u = e^(-u^2) E(u) for u >= 0, where (1 + 2 u) E(u) is smooth in t = (u - k) / (u + k) (Shepherd, Laframboise 1981,
- * "Chebyshev approximation of (1 + 2 x) exp(x^2) erfc x in 0 <= x < infinity"); error 2^-30.4 (2^-61.6). What rounding takes
- * from the square is given back in the exponent, or it would be large for large u. */
+ * P(X > u) = e^(-u^2 / 2) M(u) for a normal X and u >= 0, where M is smooth and falls as 1 / u (Mills 1926, "Table of the
+ * ratio: area to bounding ordinate"): a quotient of polynomials without a subtraction. What rounding takes from the square is
+ * given back in the exponent, or it would be large for large u. In f32 both factors come scaled by a power of two, so that
+ * e^(-u^2 / 2) is no denormal where the product with x, in gelu, is none. */
+#define TG__TAIL_SCALE 32
 
-static inline float tg__erfcx_f32(float u) {
-    const float t = (u - 3.75f) / (u + 3.75f);
-    float r = -0.000198563721f;
-    r = tg__fma_f32(r, t, 0.000517442822f);
-    r = tg__fma_f32(r, t, 0.00183633354f);
-    r = tg__fma_f32(r, t, -0.00983374193f);
-    r = tg__fma_f32(r, t, 0.0283059627f);
-    r = tg__fma_f32(r, t, -0.0586833954f);
-    r = tg__fma_f32(r, t, 0.0923151001f);
-    r = tg__fma_f32(r, t, -0.108804114f);
-    r = tg__fma_f32(r, t, 0.0822759792f);
-    r = tg__fma_f32(r, t, 0.00358540379f);
-    r = tg__fma_f32(r, t, -0.14024058f);
-    r = tg__fma_f32(r, t, 1.23751259f);
-    return r / (1.0f + 2.0f * u);
+/* 2^-32 M(u) for 0 <= u <= 14.6: a minimax quotient, error 2^-26. */
+static inline float tg__normal_ratio_f32(float u) {
+    float p = 0.0041126674f * 0x1p-32f;
+    p = tg__fma_f32(p, u, 0.0406086892f * 0x1p-32f);
+    p = tg__fma_f32(p, u, 0.183162332f * 0x1p-32f);
+    p = tg__fma_f32(p, u, 0.438196629f * 0x1p-32f);
+    p = tg__fma_f32(p, u, 0.5f * 0x1p-32f);
+    float q = 0.0103088077f;
+    q = tg__fma_f32(q, u, 0.101797372f);
+    q = tg__fma_f32(q, u, 0.469278425f);
+    q = tg__fma_f32(q, u, 1.20220065f);
+    q = tg__fma_f32(q, u, 1.67427826f);
+    q = tg__fma_f32(q, u, 1.0f);
+    return p / q;
 }
+
+/* E(u) = e^(u^2) erfc u; (1 + 2 u) E(u) is smooth in t = (u - 4) / (u + 4) (Shepherd, Laframboise 1981, "Chebyshev
+ * approximation of (1 + 2 x) exp(x^2) erfc x in 0 <= x < infinity"); error 2^-61.6. */
 static inline double tg__erfcx_f64(double u) {
     const double t = (u - 4.0) / (u + 4.0);
     double r = 2.8480158593078293e-10;
@@ -389,26 +394,40 @@ static inline double tg__erfcx_f64(double u) {
     return r / (1.0 + 2.0 * u);
 }
 
-/* e^(-scale x^2), scale a power of two. */
-static inline float tg__exp_square_f32(float x, float scale) {
-    const float high = tg__from_bits_f32(tg__bits_f32(x) & ~UINT32_C(0xfff)), square = x * x;
-    const float lost = (high * high - square) + (x - high) * (x + high);
-    const float c = scale * square > 104.0f ? 104.0f : scale * square, n = tg__exp_round_f32(-c);
-    return tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(-c, n) - scale * lost), n);
+/* What rounding has taken from x^2. */
+#if defined(__FMA__) || defined(__aarch64__)
+static inline float tg__square_rest_f32(float x, float square) { return tg__fma_f32(x, x, -square); }
+static inline double tg__square_rest_f64(double x, double square) { return tg__fma_f64(x, x, -square); }
+#else
+static inline float tg__square_rest_f32(float x, float square) {
+    const float high = tg__from_bits_f32(tg__bits_f32(x) & ~UINT32_C(0xfff));
+    return (high * high - square) + (x - high) * (x + high);
 }
+static inline double tg__square_rest_f64(double x, double square) {
+    const double high = tg__from_bits_f64(tg__bits_f64(x) & ~UINT64_C(0x7ffffff));
+    return (high * high - square) + (x - high) * (x + high);
+}
+#endif
 
-/* e^(-scale x^2), scale a power of two. */
+/* 2^32 e^(-scale x^2) for scale x^2 <= 107, scale a power of two. The exponent is added to that of the polynomial: of a NaN any
+ * number may come. */
+static inline float tg__exp_square_f32(float x, float scale) {
+    const float square = x * x, c = -scale * square, round = TG__ROUND_F32 + TG__TAIL_SCALE;
+    const float sum = tg__fma_f32(c, (float)TG__LOG2E, round);
+    const float r = tg__fma_f32(-scale, tg__square_rest_f32(x, square), tg__exp_rest_f32(c, sum - round));
+    return tg__from_bits_f32(tg__bits_f32(1.0f + tg__expm1_core_f32(r)) + (tg__bits_f32(sum) << 23));
+}
 static inline double tg__exp_square_f64(double x, double scale) {
-    const double high = tg__from_bits_f64(tg__bits_f64(x) & ~UINT64_C(0x7ffffff)), square = x * x;
-    const double lost = (high * high - square) + (x - high) * (x + high);
-    const double c = scale * square > 746.0 ? 746.0 : scale * square, n = tg__exp_round_f64(-c);
-    return tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(-c, n) - scale * lost), n);
+    const double square = x * x, c = scale * square > 746.0 ? -746.0 : -scale * square;
+    const double sum = tg__fma_f64(c, TG__LOG2E, TG__SCALE_F64);
+    const double r = tg__fma_f64(-scale, tg__square_rest_f64(x, square), tg__exp_rest_f64(c, sum - TG__SCALE_F64));
+    return tg__scale_f64(1.0 + tg__expm1_core_f64(r), sum);
 }
 
 /* erfc x = 1 - erf x: 7 ULP, small values, too. */
 static inline float tg__erfc_f32(float x) {
-    const float a = __builtin_fabsf(x), u = a > 10.2f ? 10.2f : a;
-    const float tail = tg__exp_square_f32(u, 1) * tg__erfcx_f32(u);
+    const float a = __builtin_fabsf(x), u = tg__pick_f32(a > 10.3f, 10.3f, a);
+    const float tail = 2.0f * tg__exp_square_f32(u, 1) * tg__normal_ratio_f32(u * 1.41421354f);
     return tg__pick_f32(x < 0, 2.0f - tail, tail);
 }
 static inline double tg__erfc_f64(double x) {
@@ -418,9 +437,13 @@ static inline double tg__erfc_f64(double x) {
 }
 
 /* P(X <= x) for a normal X of mean 0 and deviation 1: 7 ULP, small values, too. */
+#define TG__NORMAL_END 14.6f /* beyond it P(X > x), and x times it, is 0 in f32 */
+static inline float tg__normal_end_f32(float x) {
+    const float a = __builtin_fabsf(x);
+    return tg__pick_f32(a > TG__NORMAL_END, TG__NORMAL_END, a);
+}
 static inline float tg__normal_cdf_f32(float x) {
-    const float a = __builtin_fabsf(x), u = a > 14.42f ? 14.42f : a;
-    const float tail = 0.5f * (tg__exp_square_f32(u, 0.5f) * tg__erfcx_f32(u * 0.707106769f));
+    const float u = tg__normal_end_f32(x), tail = tg__exp_square_f32(u, 0.5f) * tg__normal_ratio_f32(u);
     return tg__pick_f32(x > 0, 1.0f - tail, tail);
 }
 static inline double tg__normal_cdf_f64(double x) {
@@ -453,9 +476,11 @@ static inline double tg__tanh_slope_f64(double x) {
     return 4.0 * e / (d * d);
 }
 
-static inline float tg__at_least_f32(float x, float low) { return x < low ? low : x; }
+static inline float tg__at_least_f32(float x, float low) { return tg__pick_f32(x < low, low, x); }
 static inline double tg__at_least_f64(double x, double low) { return x < low ? low : x; }
-static inline float tg__within_f32(float x, float size) { return x < -size ? -size : x > size ? size : x; }
+static inline float tg__within_f32(float x, float size) {
+    return tg__pick_f32(__builtin_fabsf(x) > size, tg__copysign_f32(size, x), x);
+}
 static inline double tg__within_f64(double x, double size) { return x < -size ? -size : x > size ? size : x; }
 
 /* The slope of x s(u(x)), s the logistic function, du/dx = rise: e / (1 + e)^2 (1 + e + x rise) where u < 0, e = e^-|u|. The
@@ -508,14 +533,18 @@ static inline double tg__gelu_tanh_slope_f64(double x) {
     return tg__gated_slope_f64(c, u, tg__fma_f64(3 * TG__GELU_B, w, TG__GELU_A));
 }
 
-/* gelu: x P(X <= x), 8 ULP; its slope P(X <= x) + x e^(-x^2 / 2) / sqrt(2 pi), whose exponential P has, too. */
+/* gelu: x P(X <= x), 8 ULP, is max(x, 0) less |x| P(X > |x|). Its slope is P(X <= x) + x e^(-x^2 / 2) / sqrt(2 pi), whose
+ * exponential P has, too. */
 #define TG__ONE_OVER_SQRT_2PI 0.39894228040143267794
-static inline float tg__gelu_f32(float x) { return tg__at_least_f32(x, -14.42f) * tg__normal_cdf_f32(x); }
+static inline float tg__gelu_f32(float x) {
+    const float u = tg__normal_end_f32(x);
+    return tg__fma_f32(-u * tg__exp_square_f32(u, 0.5f), tg__normal_ratio_f32(u), tg__pick_f32(x < 0, 0, x));
+}
 static inline double tg__gelu_f64(double x) { return tg__at_least_f64(x, -38.6) * tg__normal_cdf_f64(x); }
 static inline float tg__gelu_slope_f32(float x) {
-    const float c = tg__within_f32(x, 14.42f), a = __builtin_fabsf(c), half = 0.5f * tg__erfcx_f32(a * 0.707106769f);
-    const float q = tg__fma_f32(c, (float)TG__ONE_OVER_SQRT_2PI, tg__pick_f32(x > 0, -half, half));
-    return tg__fma_f32(tg__exp_square_f32(a, 0.5f), q, tg__pick_f32(x > 0, 1.0f, 0.0f));
+    const float u = tg__normal_end_f32(x), density = (float)(TG__ONE_OVER_SQRT_2PI * 0x1p-32);
+    const float q = tg__fma_f32(u, -density, tg__normal_ratio_f32(u));
+    return tg__fma_f32(tg__pick_f32(x > 0, -q, q), tg__exp_square_f32(u, 0.5f), tg__pick_f32(x > 0, 1, 0));
 }
 static inline double tg__gelu_slope_f64(double x) {
     const double c = tg__within_f64(x, 38.6), a = __builtin_fabs(c), half = 0.5 * tg__erfcx_f64(a * 0.70710678118654757);
@@ -527,9 +556,15 @@ static inline double tg__gelu_slope_f64(double x) {
 #define TG__SELU_SCALE 1.05070098735548049342
 #define TG__SELU_ALPHA 1.67326324235437728482
 
-/* log(1 + e^x): 4 ULP. */
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|: 4 ULP. In f32 the logarithm is 2 artanh(s), s = e / (2 + e) <= 1/3:
+ * minimax in s^2, error 2^-27.7. */
 static inline float tg__softplus_f32(float x) {
-    return tg__log1p_f32(tg__exp_low_f32(-__builtin_fabsf(x))) + (x > 0 ? x : 0);
+    const float e = tg__exp_low_f32(-__builtin_fabsf(x)), s = e / (2.0f + e), z = s * s;
+    float r = 0.280120224f;
+    r = tg__fma_f32(r, z, 0.280017972f);
+    r = tg__fma_f32(r, z, 0.400215268f);
+    r = tg__fma_f32(r, z, 0.666664183f);
+    return tg__fma_f32(s * z, r, s + s) + tg__pick_f32(x < 0, 0, x);
 }
 static inline double tg__softplus_f64(double x) {
     return tg__log1p_f64(tg__exp_low_f64(-__builtin_fabs(x))) + (x > 0 ? x : 0);

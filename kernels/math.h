@@ -217,18 +217,21 @@ TG__TO_WHOLE(uint8_t, u8)
 #define TG__LOG2E 1.4426950408889634
 #define TG__LN2 0.69314718055994531
 
-/* 2^n and p 2^n for whole n held in a float; the second in two steps, so that p 2^n may be denormal or overflow. */
-static inline float tg__pow2_rounded_f32(float t) { return tg__from_bits_f32((tg__bits_f32(t) + 127u) << 23); }
-static inline double tg__pow2_rounded_f64(double t) { return tg__from_bits_f64((tg__bits_f64(t) + 1023u) << 52); }
-static inline float tg__pow2_f32(float n) { return tg__pow2_rounded_f32(n + TG__ROUND_F32); }
-static inline double tg__pow2_f64(double n) { return tg__pow2_rounded_f64(n + TG__ROUND_F64); }
-static inline float tg__scale_f32(float p, float n) {
-    const float half = tg__fma_f32(n, 0.5f, TG__ROUND_F32), rest = n - (half - TG__ROUND_F32);
-    return p * tg__pow2_rounded_f32(half) * tg__pow2_f32(rest);
+/* 2^n for whole n held in a float. */
+static inline float tg__pow2_f32(float n) { return tg__from_bits_f32((tg__bits_f32(n + TG__ROUND_F32) + 127u) << 23); }
+static inline double tg__pow2_f64(double n) { return tg__from_bits_f64((tg__bits_f64(n + TG__ROUND_F64) + 1023u) << 52); }
+
+/* p 2^n, of n only n + TG__SCALE: in two steps, so that it may be denormal or overflow. The low bits of the sum hold n and the
+ * biases of both powers, which halving shares out. */
+#define TG__SCALE_F32 (TG__ROUND_F32 + 2 * 127)
+#define TG__SCALE_F64 (TG__ROUND_F64 + 2 * 1023)
+static inline float tg__scale_f32(float p, float sum) {
+    const uint32_t both = tg__bits_f32(sum), half = both >> 1;
+    return p * tg__from_bits_f32(half << 23) * tg__from_bits_f32((both - half) << 23);
 }
-static inline double tg__scale_f64(double p, double n) {
-    const double half = tg__fma_f64(n, 0.5, TG__ROUND_F64), rest = n - (half - TG__ROUND_F64);
-    return p * tg__pow2_rounded_f64(half) * tg__pow2_f64(rest);
+static inline double tg__scale_f64(double p, double sum) {
+    const uint64_t both = tg__bits_f64(sum), half = both >> 1;
+    return p * tg__from_bits_f64(half << 52) * tg__from_bits_f64((both - half) << 52);
 }
 
 /* e^r - 1 for |r| <= 0.347. Minimax in e^r - 1, error 2^-32 (2^-61.7). */
@@ -267,25 +270,25 @@ static inline double tg__exp_rest_f64(double x, double n) {
 
 /* e^x: 1 ULP; _low: for x below the clamp only. Beyond the clamps it is 0 or infinite anyway. */
 static inline float tg__exp_low_f32(float x) {
-    const float c = x < -104.0f ? -104.0f : x, n = tg__exp_round_f32(c);
-    return tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(c, n)), n);
+    const float c = x < -104.0f ? -104.0f : x, sum = tg__fma_f32(c, (float)TG__LOG2E, TG__SCALE_F32);
+    return tg__scale_f32(1.0f + tg__expm1_core_f32(tg__exp_rest_f32(c, sum - TG__SCALE_F32)), sum);
 }
 static inline double tg__exp_low_f64(double x) {
-    const double c = x < -746.0 ? -746.0 : x, n = tg__exp_round_f64(c);
-    return tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(c, n)), n);
+    const double c = x < -746.0 ? -746.0 : x, sum = tg__fma_f64(c, TG__LOG2E, TG__SCALE_F64);
+    return tg__scale_f64(1.0 + tg__expm1_core_f64(tg__exp_rest_f64(c, sum - TG__SCALE_F64)), sum);
 }
 static inline float tg__exp_f32(float x) { return tg__pick_f32(x > 89.0f, INFINITY, tg__exp_low_f32(x)); }
 static inline double tg__exp_f64(double x) { return tg__pick_f64(x > 710.0, (double)INFINITY, tg__exp_low_f64(x)); }
 
 /* 2^x: f32 1 ULP, f64 1.5 ULP. */
 static inline float tg__exp2_f32(float x) {
-    const float c = x < -151.0f ? -151.0f : x, n = (c + TG__ROUND_F32) - TG__ROUND_F32;
-    const float y = tg__scale_f32(1.0f + tg__expm1_core_f32((c - n) * (float)TG__LN2), n);
+    const float c = x < -151.0f ? -151.0f : x, sum = c + TG__SCALE_F32;
+    const float y = tg__scale_f32(1.0f + tg__expm1_core_f32((c - (sum - TG__SCALE_F32)) * (float)TG__LN2), sum);
     return tg__pick_f32(x > 129.0f, INFINITY, y);
 }
 static inline double tg__exp2_f64(double x) {
-    const double c = x < -1076.0 ? -1076.0 : x, n = (c + TG__ROUND_F64) - TG__ROUND_F64;
-    const double y = tg__scale_f64(1.0 + tg__expm1_core_f64((c - n) * TG__LN2), n);
+    const double c = x < -1076.0 ? -1076.0 : x, sum = c + TG__SCALE_F64;
+    const double y = tg__scale_f64(1.0 + tg__expm1_core_f64((c - (sum - TG__SCALE_F64)) * TG__LN2), sum);
     return tg__pick_f64(x > 1025.0, (double)INFINITY, y);
 }
 

@@ -47,6 +47,10 @@ static long double exact_gelu(long double x) {
     return x * exact_normal_cdf(x);
 }
 
+static long double exact_gelu_slope(long double x) {
+    return exact_normal_cdf(x) + x * expl(-x * x / 2) * 0.39894228040143267793994605993438L;
+}
+
 static long double exact_softsign(long double x) {
     return x / (1 + fabsl(x));
 }
@@ -64,6 +68,7 @@ static double quick_sigmoid_slope(double x) { return 1 / ((1 + exp(-x)) * (1 + e
 static double quick_tanh_slope(double x) { return 1 / (cosh(x) * cosh(x)); }
 static double quick_silu(double x) { return x * quick_sigmoid(x); }
 static double quick_gelu(double x) { return x * quick_normal_cdf(x); }
+static double quick_gelu_slope(double x) { return quick_normal_cdf(x) + x * exp(-x * x / 2) * 0.39894228040143267794; }
 static double quick_softsign(double x) { return x / (1 + fabs(x)); }
 
 #define PLAIN(name) tg__##name##_f32, tg__##name##_f64
@@ -131,8 +136,10 @@ static const function functions[] = {
     {"tanh_slope", 4, 5, -3, 3, exact_tanh_slope, quick_tanh_slope, PLAIN(tanh_slope)},
     {"silu", 4, 4, -80, 80, exact_silu, quick_silu, PLAIN(silu)},
     {"silu", 4, 4, -3, 3, exact_silu, quick_silu, PLAIN(silu)},
-    {"gelu", 8, 8, -12, 8, exact_gelu, quick_gelu, PLAIN(gelu)},
+    {"gelu", 8, 8, -13, 8, exact_gelu, quick_gelu, PLAIN(gelu)},
     {"gelu", 8, 8, -1, 1, exact_gelu, quick_gelu, PLAIN(gelu)},
+    {"gelu_slope", 4, 4, 0, 8, exact_gelu_slope, quick_gelu_slope, PLAIN(gelu_slope)},
+    {"gelu_slope", 8, 8, -12, -3, exact_gelu_slope, quick_gelu_slope, PLAIN(gelu_slope)},
     {"softsign", 1.5, 1.5, -5, 5, exact_softsign, quick_softsign, PLAIN(softsign)},
     {"lgamma", 1, 8, 3, 1e6, lgammal, lgamma, PLAIN(lgamma)},
     {"trunc", 0, 0, -100, 100, truncl, trunc, PLAIN(trunc)},
