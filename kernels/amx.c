@@ -7,6 +7,7 @@
 #include "kernels/unroll.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,11 +140,15 @@ tg__matmul_mode tg__matmul_mode_named(const char *name) {
 }
 
 static tg__matmul_mode chosen;
+static _Atomic(const tg__matmul_mode *) known; /* once it is chosen */
 
-static void choose(void) { chosen = tg__matmul_mode_named(getenv("TG_MATMUL")); }
+static void choose(void) {
+    chosen = tg__matmul_mode_named(getenv("TG_MATMUL"));
+    atomic_store_explicit(&known, &chosen, memory_order_release);
+}
 
-const tg__matmul_mode *tg__matmul_mode_get(void) {
+const tg__matmul_mode *tg__matmul_mode_get(void) { /* at each product, of any size */
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, choose);
+    if (!atomic_load_explicit(&known, memory_order_acquire)) pthread_once(&once, choose);
     return &chosen;
 }

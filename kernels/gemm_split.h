@@ -171,17 +171,27 @@ static void split_right_panel(uint32_t *dst, const product_f32 *q, int64_t first
 
 /* ------------------------------------------------------------------ products */
 
-/* to (rows x cols) = or += sum, scaled back: in two steps, since the power of two may be out of range, but no half of it is. */
-static void split_give(result_f32 to, int64_t rows, int64_t cols, const float *sum, const int *row_scale, const int *col_scale,
-                       bool add) {
-    for (int64_t i = 0; i < rows; i++) {
-        float row[TG__PANEL];
-        for (int j = 0; j < TG__PANEL; j++) {
-            int exponent = -(row_scale[i] + col_scale[j]), half = exponent >> 1;
-            row[j] = sum[i * TG__PANEL + j] * power_of_two(half) * power_of_two(exponent - half);
-        }
-        give_rows_f32((result_f32){to.c + i * to.row, to.row, to.col}, 1, cols, row, TG__PANEL, add);
+/* A row of a panel of sums, scaled back: in two steps, since the power of two may be out of range, but no half of it is. */
+INLINE void split_scale_back(float *to, const float *sum, int row_scale, const int *col_scale, bool add) {
+    TG__INDEPENDENT
+    for (int j = 0; j < TG__PANEL; j++) {
+        int exponent = -(row_scale + col_scale[j]), half = exponent >> 1;
+        float x = sum[j] * power_of_two(half) * power_of_two(exponent - half);
+        to[j] = add ? to[j] + x : x;
     }
+}
+
+/* to (rows x cols) = or += sum, which is overwritten, scaled back */
+static void split_give(result_f32 to, int64_t rows, int64_t cols, float *sum, const int *row_scale, const int *col_scale,
+                       bool add) {
+    bool whole = cols == TG__PANEL && to.col == 1;
+    for (int64_t i = 0; i < rows; i++) {
+        float *row = sum + i * TG__PANEL;
+        if (!whole) split_scale_back(row, row, row_scale[i], col_scale, false);
+        else if (add) split_scale_back(to.c + i * to.row, row, row_scale[i], col_scale, true);
+        else split_scale_back(to.c + i * to.row, row, row_scale[i], col_scale, false);
+    }
+    if (!whole) give_rows_f32(to, rows, cols, sum, TG__PANEL, add);
 }
 
 static void split_rows(const split_task *w, const product_f32 *q, region_f32 r, result_f32 to, split_memory *m, bool add) {

@@ -50,14 +50,23 @@ INLINE VEC FN(splat)(T x) { return x - (VEC){0}; } /* not x + 0: -0 stays -0 */
 
 /* ------------------------------------------------------------------ the tile */
 
-/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. copying: the rows of b go to `copy`, too. */
+/* Where a sum is added, its memory is asked for while it is computed: C may be far from the caches. */
+INLINE void FN(fetch_row)(const T *c, int vectors) {
+    UNROLL for (int byte = 0; byte < vectors * VECTOR_BYTES; byte += 64) __builtin_prefetch((const char *)c + byte);
+}
+
+/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. copying: the rows of b go to `copy`, too. Each fourth
+ * row of a has a pointer, so that all rows are in reach of it: addresses of every row by `lane` alone do not fit the registers. */
 INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a, int64_t lane, int64_t term, const T *b,
                      int64_t b_term, T *copy, T *c, int64_t c_row, bool add) {
     VEC sum[ROWS][TILE_VECTORS];
+    const T *fourth[(ROWS + 3) / 4];
     UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = (VEC){0};
+        if (i % 4 == 0) fourth[i / 4] = a + i * lane;
+        if (add) FN(fetch_row)(c + i * c_row, vectors);
     }
-    for (; k > 0; k--, a += term, b += b_term) {
+    for (; k > 0; k--, b += b_term) {
         VEC right[TILE_VECTORS];
         UNROLL for (int v = 0; v < vectors; v++) right[v] = FN(load)(b + v * LANES);
         if (copying) {
@@ -65,9 +74,10 @@ INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a,
             copy += vectors * LANES;
         }
         UNROLL for (int i = 0; i < rows; i++) {
-            VEC left = FN(splat)(a[i * lane]);
+            VEC left = FN(splat)(fourth[i / 4][i % 4 * lane]);
             UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = FN(fma)(left, right[v], sum[i][v]);
         }
+        UNROLL for (int i = 0; i < rows; i += 4) fourth[i / 4] += term;
     }
     UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int v = 0; v < vectors; v++) {
