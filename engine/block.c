@@ -11,44 +11,64 @@ typedef struct block_run {
     char *const *base; /* by storage */
     const tg__chain *chain;
     bool in_runs;
+    const tg__instr *last; /* not NULL: the last micro-op is left to the fold at the end, which reads its operands itself */
+    void (*leaf)(const void *a, const void *b, int64_t n, int one, void *out);
+    int ones; /* operands of it that are one element */
     _Atomic int workers; /* each takes a part of the scratch memory */
 } block_run;
 
 static int64_t leaves_of(int64_t segment) { return tg__pieces(segment, TG__FOLD_LEAF); }
 
-/* Elements [begin, begin + n) of whole segments, each folded to its end. */
-static void fold_segments(const tg__tail *tail, const char *x, char *out, int64_t segment, int64_t n) {
-    int64_t size = tail->size;
-    for (int64_t s = 0; s < n / segment; s++, x += segment * size, out += size) {
+/* What a fold takes: elements that registers point to. */
+typedef struct folded {
+    const block_run *w;
+    const tg__tail *tail;
+    void *const *reg;
+} folded;
+
+/* One leaf of at most `n` elements, from element `at` on. */
+static inline void fold_leaf(const folded *f, int64_t at, int64_t n, char *out) {
+    int64_t bytes = at * f->tail->size;
+    const tg__instr *last = f->w->last;
+    if (n > TG__FOLD_LEAF) n = TG__FOLD_LEAF;
+    if (!last) {
+        f->tail->fold->leaf((char *)f->reg[f->tail->reg] + bytes, n, out);
+        return;
+    }
+    const char *a = f->reg[last->a], *b = f->reg[last->b];
+    f->w->leaf(f->w->ones & 1 ? a : a + bytes, f->w->ones & 2 ? b : b + bytes, n, f->w->ones, out);
+}
+
+/* n elements of whole segments, each folded to its end. */
+static void fold_segments(const folded *f, char *out, int64_t segment, int64_t n) {
+    int64_t size = f->tail->size;
+    for (int64_t begin = 0; begin < n; begin += segment, out += size) {
         if (segment <= TG__FOLD_LEAF) {
-            tail->fold->leaf(x, segment, out);
+            fold_leaf(f, begin, segment, out);
             continue;
         }
         _Alignas(64) char leaves[(TG__LONGEST_CHUNK / TG__FOLD_LEAF + 1) * 8];
         int64_t m = leaves_of(segment);
-        for (int64_t l = 0; l < m; l++) {
-            int64_t from = l * TG__FOLD_LEAF, left = segment - from;
-            tail->fold->leaf(x + from * size, left < TG__FOLD_LEAF ? left : TG__FOLD_LEAF, leaves + l * size);
-        }
-        tail->fold->combine(leaves, m, out);
+        for (int64_t l = 0; l < m; l++)
+            fold_leaf(f, begin + l * TG__FOLD_LEAF, segment - l * TG__FOLD_LEAF, leaves + l * size);
+        f->tail->fold->combine(leaves, m, out);
     }
 }
 
 /* A piece of a segment that is longer than a chunk: its leaves wait for the others. */
-static void fold_piece(const tg__tail *tail, const char *x, char *partials, int64_t segment, int64_t begin, int64_t n) {
-    int64_t size = tail->size, at = begin / segment * leaves_of(segment) + begin % segment / TG__FOLD_LEAF;
-    for (int64_t from = 0; from < n; from += TG__FOLD_LEAF, at++)
-        tail->fold->leaf(x + from * size, n - from < TG__FOLD_LEAF ? n - from : TG__FOLD_LEAF, partials + at * size);
+static void fold_piece(const folded *f, char *partials, int64_t segment, int64_t begin, int64_t n) {
+    char *out = partials + (begin / segment * leaves_of(segment) + begin % segment / TG__FOLD_LEAF) * f->tail->size;
+    for (int64_t at = 0; at < n; at += TG__FOLD_LEAF, out += f->tail->size) fold_leaf(f, at, n - at, out);
 }
 
 static void run_tails(const block_run *w, void *const *reg, int64_t begin, int64_t n) {
     const tg__block *b = w->b;
     for (uint32_t i = 0; i < b->n_tails; i++) {
-        const tg__tail *tail = &w->plan->tails[b->tails + i];
+        const folded f = {w, &w->plan->tails[b->tails + i], reg};
         if (b->pieces)
-            fold_piece(tail, reg[tail->reg], w->base[tail->partials], b->segment, begin, n);
+            fold_piece(&f, w->base[f.tail->partials], b->segment, begin, n);
         else
-            fold_segments(tail, reg[tail->reg], w->base[tail->storage] + begin / b->segment * tail->size, b->segment, n);
+            fold_segments(&f, w->base[f.tail->storage] + begin / b->segment * f.tail->size, b->segment, n);
     }
 }
 
@@ -102,10 +122,12 @@ static void point_to_run(const worker *k, int64_t at, int64_t n) {
     for (; s < end; s++) {
         if (!s->in_runs) continue;
         char *data = w->base[s->storage] + tg__run_offset(w->plan, s, run);
-        if (s->one_element)
-            tg__fill(k->reg[s->reg], data, s->size, n);
-        else
+        if (!s->one_element)
             k->reg[s->reg] = data + in_run * s->size;
+        else if (w->ones)
+            k->reg[s->reg] = data;
+        else
+            tg__fill(k->reg[s->reg], data, s->size, n);
     }
 }
 
@@ -123,7 +145,7 @@ static void start_registers(const worker *k) {
 }
 
 static inline void run_micro_ops(const block_run *w, void *const *reg, int64_t begin, int64_t n) {
-    const tg__instr *ins = w->plan->instrs + w->b->instrs, *end = ins + w->b->n_instrs;
+    const tg__instr *ins = w->plan->instrs + w->b->instrs, *end = w->last ? w->last : ins + w->b->n_instrs;
     for (; ins < end; ins++) {
         if (ins->c == TG__SOURCE_MARK)
             ins->fn.source((size_t)n, reg[ins->out], reg[ins->a], (uint64_t)begin);
@@ -146,6 +168,7 @@ static inline void compute(const worker *k, int64_t begin, int64_t n) {
         run_chain(k->w, k->reg, begin, n);
     else
         run_micro_ops(k->w, k->reg, begin, n);
+    if (k->w->last) run_tails(k->w, k->reg, begin, n);
 }
 
 static void compute_runs(const worker *k, int64_t begin, int64_t n) {
@@ -181,7 +204,7 @@ static inline void run_range(block_run *w, int64_t first, int64_t last, char *ce
             point_registers(&k, begin, begin);
             compute(&k, begin, end - begin);
         }
-        run_tails(w, reg, begin, end - begin);
+        if (!w->last) run_tails(w, reg, begin, end - begin);
     }
 }
 
@@ -202,13 +225,43 @@ static void combine_tails(const block_run *w) {
     }
 }
 
+/* Whether no end of a run cuts a leaf of a sum, and no fold is cut that ends in one chunk. */
+static bool runs_hold_leaves(const block_run *w) {
+    const tg__block *b = w->b;
+    if (!w->in_runs || b->run % b->segment == 0) return true;
+    return b->pieces && b->run % TG__FOLD_LEAF == 0 && (b->segment == b->numel || b->segment % TG__FOLD_LEAF == 0);
+}
+
+static bool is_one_element(const block_run *w, uint16_t reg) {
+    const tg__stream *s = w->plan->streams + w->b->streams, *end = s + w->b->n_streams;
+    for (; s < end; s++)
+        if (s->reg == reg) return s->kind == TG__SPLAT || (w->in_runs && s->in_runs && s->one_element);
+    return false;
+}
+
+/* A fold alone at the end takes the last micro-op over, where its kernels know how. */
+static void leave_last_to_fold(block_run *w) {
+    const tg__block *b = w->b;
+    const tg__tail *tail = &w->plan->tails[b->tails];
+    const tg__instr *last = &w->plan->instrs[b->instrs + b->n_instrs - 1];
+    if (b->n_tails != 1 || b->n_instrs == 0 || last->out != tail->reg || last->out < b->n_regs - b->n_slots) return;
+    if (last->c == TG__SOURCE_MARK || !tail->fold->pairs || !runs_hold_leaves(w)) return;
+    const tg__fold_pair *pair = tail->fold->pairs;
+    while (pair->micro && pair->micro != last->fn.micro) pair++;
+    if (!pair->micro) return;
+    w->last = last;
+    w->leaf = pair->leaf;
+    if (b->n_instrs == 1) w->ones = is_one_element(w, last->a) | is_one_element(w, last->b) << 1;
+}
+
 #define LONG_RUN 1024 /* elements: loops are called for every run, so that copies cost less where runs are shorter */
 
 void tg__block_run(const tg_tape *t, const tg__plan *plan, const tg__block *b, char *const *base) {
     if (b->numel == 0) return;
     tg__chain chain;
     bool chained = tg__chain_make(&chain, plan, b);
-    block_run w = {t, plan, b, base, &chain, b->run && (chained || b->run >= LONG_RUN), 0};
+    block_run w = {t, plan, b, base, &chain, b->run && (chained || b->run >= LONG_RUN), NULL, NULL, 0, 0};
+    if (!chained) leave_last_to_fold(&w);
     int64_t chunks = b->pieces ? b->pieces * (b->numel / b->segment) : tg__pieces(b->numel, b->chunk);
     if (chunks == 1 && !chained)
         run_chunks(0, 1, &w);

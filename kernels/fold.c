@@ -41,6 +41,7 @@ static const int32_t words_mask[2 * REGISTER_BYTES / 4] = {
 #define JOIN(a, b) ((a) + (b))
 #define NEUTRAL (T)-0.0
 #define EMPTY 0
+#define PAIRED
 #include "kernels/fold_loops.h"
 
 #define FOLD prod
@@ -78,6 +79,7 @@ static const int32_t words_mask[2 * REGISTER_BYTES / 4] = {
 #define JOIN(a, b) ((a) + (b))
 #define NEUTRAL (T)-0.0
 #define EMPTY 0
+#define PAIRED
 #include "kernels/fold_loops.h"
 
 #define FOLD prod

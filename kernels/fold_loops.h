@@ -3,7 +3,8 @@
  *   T, WORD      the type it computes in, and the integers that compare two vectors of it
  *   JOIN(a, b)   for numbers and, if not CHOOSES, for vectors;  with CHOOSES it says whether a wins, and a or b is the result
  *   NEUTRAL      joins to what it is joined with, bit for bit, on the right-hand side
- *   EMPTY        the result for no elements */
+ *   EMPTY        the result for no elements
+ *   PAIRED       defined where leaves of loops of two operands are wanted, too */
 
 #define FN(name) TG__PASTE(TG__PASTE(name, FOLD), D)
 #define LANES_PER_VEC (VEC_BYTES(T) / (int)sizeof(T))
@@ -159,7 +160,59 @@ static void FN(combine_cols)(void *leaves, int64_t m, int64_t cols, void *out) {
     memmove(out, x, (size_t)cols * sizeof(T));
 }
 
-const tg__fold_fns TG__SET(FN(tg__fold)) = {FN(leaf), FN(combine), FN(leaf_cols), FN(combine_cols)};
+#ifdef PAIRED
+/* How an operand of a pair is read: v vectors and j elements behind element i. */
+#define ARRAY_VEC(x) FN(load)(x + i + v * LANES_PER_VEC)
+#define ARRAY_AT(x) x[i + j]
+#define ONE_VEC(x) x##_all
+#define ONE_AT(x) *x
+
+#define PAIR_LEAF(name, A, B, op)                                                                                         \
+    static void FN(name)(const T *a, const T *b, int64_t n, T *out) {                                                     \
+        const FN(vec) a_all = *a + FN(neutral)(), b_all = *b + FN(neutral)();                                             \
+        FN(vec) sum[VECS];                                                                                                \
+        T rest[TG__LANES];                                                                                                \
+        int64_t i = 0;                                                                                                    \
+        (void)a_all, (void)b_all;                                                                                         \
+        UNROLL                                                                                                            \
+        for (int v = 0; v < VECS; v++) sum[v] = FN(neutral)();                                                            \
+        for (; i + TG__LANES <= n; i += TG__LANES) {                                                                      \
+            UNROLL                                                                                                        \
+            for (int v = 0; v < VECS; v++) sum[v] = FN(join_vec)(sum[v], A##_VEC(a) op B##_VEC(b));                       \
+        }                                                                                                                 \
+        for (int64_t j = 0; j < n - i; j++) rest[j] = A##_AT(a) op B##_AT(b);                                             \
+        UNROLL                                                                                                            \
+        for (int v = 0; v < VECS; v++) sum[v] = FN(join_vec)(sum[v], FN(load_from)(rest, v * LANES_PER_VEC, n - i));      \
+        *out = FN(join_vecs)(sum);                                                                                        \
+    }
+#define PAIR(name, op)                                                                                                    \
+    PAIR_LEAF(name##_arrays, ARRAY, ARRAY, op)                                                                            \
+    PAIR_LEAF(name##_one_array, ONE, ARRAY, op)                                                                           \
+    PAIR_LEAF(name##_array_one, ARRAY, ONE, op)                                                                           \
+    PAIR_LEAF(name##_ones, ONE, ONE, op)                                                                                  \
+    static void FN(name##_leaf)(const void *a, const void *b, int64_t n, int one, void *out) {                            \
+        static void (*const leaf[])(const T *, const T *, int64_t, T *) = {FN(name##_arrays), FN(name##_one_array),       \
+                                                                           FN(name##_array_one), FN(name##_ones)};        \
+        leaf[one](a, b, n, out);                                                                                          \
+    }
+PAIR(add, +)
+PAIR(sub, -)
+PAIR(mul, *)
+
+#define MICRO(name) TG__SET(TG__PASTE(tg__micro_##name, D))
+extern tg_micro_fn MICRO(add), MICRO(sub), MICRO(mul), MICRO(square);
+static const tg__fold_pair FN(pairs)[] = {
+    {MICRO(add), FN(add_leaf)}, {MICRO(sub), FN(sub_leaf)}, {MICRO(mul), FN(mul_leaf)}, {MICRO(square), FN(mul_leaf)}, {0}};
+#define PAIRS FN(pairs)
+#undef MICRO
+#else
+#define PAIRS NULL
+#endif
+
+const tg__fold_fns TG__SET(FN(tg__fold)) = {FN(leaf), FN(combine), FN(leaf_cols), FN(combine_cols), PAIRS};
+
+#undef PAIRS
+#undef PAIRED
 
 #undef FN
 #undef LANES_PER_VEC

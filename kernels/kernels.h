@@ -17,6 +17,13 @@ static inline int64_t tg__pieces(int64_t n, int64_t size) { return n / size + (n
 
 typedef enum tg__fold { TG__SUM, TG__PROD, TG__MAX, TG__MIN, TG__FOLD_COUNT } tg__fold; /* max and min carry NaN through */
 
+/* A fold of what an elementwise loop makes of two operands, which is then nowhere stored: as leaf of the loop's results. `one`
+ * says which operands are a single element: bit 0: a, bit 1: b. */
+typedef struct tg__fold_pair {
+    tg_micro_fn *micro;
+    void (*leaf)(const void *a, const void *b, int64_t n, int one, void *out);
+} tg__fold_pair;
+
 /* One reduction, for one dtype. n may be 0: the result is the identity (0, 1, -inf or lowest, +inf or highest). */
 typedef struct tg__fold_fns {
     /* out[0] = fold of x[0..n), n <= TG__FOLD_LEAF */
@@ -28,6 +35,7 @@ typedef struct tg__fold_fns {
     void (*leaf_cols)(const void *x, int64_t n, int64_t cols, int64_t row_stride, void *out, void *scratch);
     /* out[j] = combine over the m rows of leaves (m x cols, packed, overwritten) */
     void (*combine_cols)(void *leaves, int64_t m, int64_t cols, void *out);
+    const tg__fold_pair *pairs; /* ends with micro NULL; NULL: there are none */
 } tg__fold_fns;
 
 /* A matrix of patches that is never made: products pack it straight from an image of channels, each with up to 4 axes (unused

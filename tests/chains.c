@@ -145,3 +145,41 @@ TEST(chains, rows_are_read_where_they_lie) {
     }
     free(numbers);
 }
+
+/* A sum at the end of a short block takes the last op over: operands side by side, one for a run, one for all, the same twice. */
+static tg_tensor sum_of_pair(tg_tape *t, int form, int64_t a, int64_t b, int64_t c, tg_dtype d, const double *numbers) {
+    const tg_shape shapes[] = {TG_SHAPE(a, b, c), TG_SHAPE(a, b, 1), TG_SHAPE(c), TG_SHAPE(1), TG_SHAPE(b, c)};
+    enum { SHAPES = sizeof shapes / sizeof *shapes };
+    const int first = form % SHAPES, second = form / SHAPES % SHAPES;
+    tg_tensor x = tg_cast(tg_input(t, tg_f64(numbers, shapes[first])), d), xs[] = {x, x};
+    if (form % 11) xs[1] = tg_cast(tg_input(t, tg_f64(numbers + 5, shapes[second])), d);
+    tg_run(t, xs, 2);
+    if (form % 3 == 2) xs[0] = tg_tanh(tg_expand(xs[0], shapes[0]));
+    tg_tensor y = form % 4 == 0   ? tg_add(xs[0], xs[1])
+                  : form % 4 == 1 ? tg_mul(xs[0], xs[1])
+                  : form % 4 == 2 ? tg_sub(xs[0], xs[1])
+                                  : tg_square(tg_expand(xs[1], shapes[0]));
+    return form % 5 ? tg_sum(tg_expand(y, shapes[0]), TG_ALL_AXES, false)
+                    : tg_sum(tg_expand(y, shapes[0]), form % 2 ? TG_AXES(-1) : TG_AXES(-2, -1), false);
+}
+
+TEST(chains, sums_take_the_last_op_over) {
+    static const int64_t sizes[][3] = {{3, 4, 1024}, {2, 3, 2048}, {2, 5, 1000}, {1, 2, 5120}, {2, 2, 4096}, {4, 1, 3000}};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 26000, FORMS = 125 };
+    double *numbers = malloc(MOST * sizeof *numbers);
+    if (!CHECK(numbers != NULL, "out of memory")) return;
+    for (int i = 0; i < MOST; i++) numbers[i] = sin(i * 1.3) * 1.5;
+    for (int i = 0; i < SIZES * FORMS; i++) {
+        const int64_t *s = sizes[i % SIZES];
+        const tg_dtype d = i % 7 ? TG_F32 : TG_F64;
+        tg_tape *plain = tg_tape_new(), *planned = tg_tape_new();
+        tg_set_eager(plain, true);
+        tg_set_threads(planned, 1 + i % 3);
+        CHECK(same_bits(sum_of_pair(plain, i / SIZES, s[0], s[1], s[2], d, numbers),
+                        sum_of_pair(planned, i / SIZES, s[0], s[1], s[2], d, numbers)),
+              "form %d of (%d, %d, %d)", i / SIZES, (int)s[0], (int)s[1], (int)s[2]);
+        tg_tape_free(plain);
+        tg_tape_free(planned);
+    }
+    free(numbers);
+}

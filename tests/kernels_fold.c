@@ -97,6 +97,36 @@ static void check_combine(kernel_test *t, const fold_case *c, int64_t m) {
     check(t, c, "combine", m, got, wanted);
 }
 
+/* A leaf of a loop's results, against the loop and then the leaf; both operands may be one array. */
+static void check_pair(kernel_test *t, const fold_case *c, const tg__fold_pair *pair, int64_t n, bool same) {
+    double memory[4][TG__FOLD_LEAF + 16];
+    const size_t size = tg_dtype_size(c->d);
+    for (int one = 0; one < 4; one += same ? 3 : 1) {
+        char *x[2], *all[2];
+        for (int k = 0; k < 2; k++) {
+            x[k] = k && same ? x[0] : shifted(t, memory[k], c->d), all[k] = (char *)memory[2 + k];
+            if (k == 0 || !same) kernel_fill(t, x[k], c->d, n, n % 3 == 0);
+            for (int64_t i = 0; i < n; i++) memcpy(all[k] + (size_t)i * size, x[k] + (one >> k & 1 ? 0 : (size_t)i * size), size);
+        }
+        number got = {.i64 = 0}, wanted = {.i64 = 0};
+        pair->leaf(x[0], x[1], n, one, &got);
+        pair->micro((size_t)n, all[0], all[0], all[1], NULL);
+        c->fns->leaf(all[0], n, &wanted);
+        check(t, c, "leaf of a pair", n, got, wanted);
+    }
+}
+
+static void check_pairs(kernel_test *t, const fold_case *c) {
+    const bool wanted = c->fold == TG__SUM && (c->d == TG_F32 || c->d == TG_F64);
+    if (wanted != (c->fns->pairs != NULL))
+        kernel_fail(t, "pairs of %s of %s, set %d: there or not", fold_names[c->fold], tg_dtype_name(c->d), c->level);
+    tg_micro_fn *const square = kernel_micro_find("square")->table->fn[c->level][c->d];
+    for (const tg__fold_pair *pair = c->fns->pairs; pair && pair->micro; pair++) {
+        for (int64_t n = 1; n <= 100; n++) check_pair(t, c, pair, n, pair->micro == square);
+        for (int64_t n = 990; n <= TG__FOLD_LEAF; n += 17) check_pair(t, c, pair, n, pair->micro == square);
+    }
+}
+
 static void check_columns(kernel_test *t, const fold_case *c, int64_t n, int64_t cols) {
     static double x[40 * (MOST_COLS + 8)], out[MOST_COLS], scratch[TG__LANES * MOST_COLS];
     static double many[1024 * 3];
@@ -147,6 +177,7 @@ static void check_case(kernel_test *t, const fold_case *c) {
     for (int64_t m = 1; m <= MOST_LEAVES; m++) check_combine(t, c, m);
     for (size_t k = 0; k < sizeof cols / sizeof *cols; k++)
         for (int64_t n = 1; n <= 40; n += n < 4 ? 1 : 9) check_columns(t, c, n, cols[k]);
+    check_pairs(t, c);
     check_columns(t, c, 32, 5);
     check_columns(t, c, 777, 3);
     check_columns(t, c, TG__FOLD_LEAF, 2);
