@@ -110,6 +110,16 @@ typedef struct tg__shape_pair { /* numbers of two shapes and of what they broadc
 } tg__shape_pair;
 #define TG__SHAPE_PAIRS 64
 
+#define TG__INFERRED_INPUTS 6
+typedef struct tg__inferred { /* what an op's infer said, once, of inputs and attributes */
+    const tg_op *op;
+    const void *attr;
+    uint64_t in[TG__INFERRED_INPUTS]; /* shape and dtype; 0 where there is no input */
+    uint32_t shape;                   /* of the output */
+    tg_dtype dtype;
+} tg__inferred;
+#define TG__INFERRED 64
+
 typedef struct tg__scope {
     uint32_t parent;
     char *path;       /* "enc.0.attn" */
@@ -156,6 +166,7 @@ struct tg_tape {
     uint32_t *spill, n_spill, spill_cap;
     tg__interned shapes, attrs;
     tg__shape_pair pairs[TG__SHAPE_PAIRS]; /* seen lately: a == b where there is none */
+    tg__inferred inferred[TG__INFERRED];   /* the same; op NULL where there is none */
     tg__arena meta; /* shape and attribute records */
     tg__scope *scopes;
     uint32_t n_scopes, scopes_cap, scope;

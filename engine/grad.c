@@ -236,8 +236,8 @@ static tg_tensor sum_wholes(tg_tape *t, const part_list *p, uint32_t id) {
 }
 
 static tg_tensor sum_regions(tg_tape *t, const tg__grad_level *l, const part_list *p, uint32_t id) {
-    tg_tensor *parts = tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
-    tg__region *regions = tg__alloc(p->n * sizeof *regions), whole;
+    tg_tensor few_parts[FEW], *parts = p->n <= FEW ? few_parts : tg__alloc(p->n * sizeof *parts), sum = tg__poison(t);
+    tg__region few_regions[FEW], *regions = p->n <= FEW ? few_regions : tg__alloc(p->n * sizeof *regions), whole;
     for (int a = 0; a < TG_MAX_RANK; a++) {
         whole.start[a] = 0;
         whole.step[a] = 1;
@@ -252,8 +252,8 @@ static tg_tensor sum_regions(tg_tape *t, const tg__grad_level *l, const part_lis
     } else {
         tg__fail_nomem(t, "accumulate", NULL);
     }
-    tg__free(regions);
-    tg__free(parts);
+    if (regions != few_regions) tg__free(regions);
+    if (parts != few_parts) tg__free(parts);
     return sum;
 }
 

@@ -91,6 +91,7 @@ static void purge_interned(tg_tape *t) {
     tg__interned_clear(&t->shapes);
     tg__interned_clear(&t->attrs);
     memset(t->pairs, 0, sizeof t->pairs);
+    memset(t->inferred, 0, sizeof t->inferred);
     tg__arena_reset(&t->meta);
     tg_shape scalar = TG_SCALAR;
     t->nodes[0].shape = tg__shape_intern(t, &scalar);

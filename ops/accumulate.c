@@ -1,4 +1,6 @@
 /* Sums of parts */
+#include <stdlib.h>
+
 #include "ops/op_file.h"
 
 extern const tg_micro tg__micro_add;
@@ -347,47 +349,65 @@ static bool all_whole(const tg_shape *shape, const tg_tensor *parts, const tg__r
     return true;
 }
 
-/* Whether the parts, taken in order (or from the last to the first), stand side by side along an axis and fill it. */
-static bool tiles_axis(const tg_shape *shape, const tg_tensor *parts, const tg__region *regions, int n, int axis,
-                       bool backwards) {
-    int64_t at = 0;
+typedef struct tile {
+    int64_t start, size;
+    tg_tensor part;
+    int number;
+} tile;
+
+static int by_start(const void *a, const void *b) {
+    const tile *x = a, *y = b;
+    return x->start != y->start ? (x->start > y->start) - (x->start < y->start) : x->number - y->number;
+}
+
+/* Whether the parts stand side by side along the axis and fill it; then the tiles are they, in that order. */
+static bool tile_axis(tile *tiles, const tg_tape *t, const tg_shape *shape, const tg_tensor *parts, const tg__region *regions,
+                      int n, int axis) {
+    bool sorted = true;
     for (int i = 0; i < n; i++) {
-        int p = backwards ? n - 1 - i : i;
-        tg_shape s = tg_shape_of(parts[p]);
+        const tg_shape *s = &tg__node_shape(t, parts[i].id)->shape;
         for (int a = 0; a < shape->rank; a++)
-            if (a != axis && !is_whole_axis(&s, shape, &regions[p], a)) return false;
-        if (s.dims[axis] && (regions[p].start[axis] != at || (s.dims[axis] > 1 && regions[p].step[axis] != 1))) return false;
-        at += s.dims[axis];
+            if (a != axis && !is_whole_axis(s, shape, &regions[i], a)) return false;
+        int64_t size = s->dims[axis];
+        if (size > 1 && regions[i].step[axis] != 1) return false;
+        tiles[i] = (tile){size ? regions[i].start[axis] : 0, size, parts[i], i};
+        sorted = sorted && (i == 0 || tiles[i - 1].start < tiles[i].start);
     }
+    if (!sorted) qsort(tiles, (size_t)n, sizeof *tiles, by_start);
+    int64_t at = 0;
+    for (int i = 0; i < n; at += tiles[i++].size)
+        if (tiles[i].size && tiles[i].start != at) return false;
     return at == shape->dims[axis];
 }
 
-static int tiled_axis(const tg_shape *shape, const tg_tensor *parts, const tg__region *regions, int n, bool backwards) {
-    for (int axis = 0; axis < shape->rank; axis++)
-        if (tiles_axis(shape, parts, regions, n, axis, backwards)) return axis;
-    return -1;
-}
+#define FEW_PARTS 16 /* need no memory of their own */
 
-static tg_tensor concat_backwards(const char *site, tg_tape *t, const tg_tensor *parts, int n, int axis) {
-    tg_tensor *reversed = tg__alloc((size_t)n * sizeof *reversed);
-    if (!reversed) {
-        tg__fail_nomem(t, "accumulate", site);
-        return tg__poison(t);
+/* The parts joined, where they are tiles of an axis; else no tensor. */
+static tg_tensor join_tiles(tg_tape *t, const char *site, const tg_shape *shape, const tg_tensor *parts,
+                            const tg__region *regions, int n) {
+    tg_tensor few_ordered[FEW_PARTS], *ordered = n <= FEW_PARTS ? few_ordered : tg__alloc((size_t)n * sizeof *ordered);
+    tile few_tiles[FEW_PARTS], *tiles = n <= FEW_PARTS ? few_tiles : tg__alloc((size_t)n * sizeof *tiles);
+    tg_tensor joined = {0};
+    for (int axis = 0; axis < shape->rank && ordered && tiles && tg__is_none(joined); axis++) {
+        if (!tile_axis(tiles, t, shape, parts, regions, n, axis)) continue;
+        for (int i = 0; i < n; i++) ordered[i] = tiles[i].part;
+        joined = tg_concat_at(site, ordered, n, axis);
     }
-    for (int i = 0; i < n; i++) reversed[i] = parts[n - 1 - i];
-    tg_tensor y = tg_concat_at(site, reversed, n, axis);
-    tg__free(reversed);
-    return y;
+    if (!ordered || !tiles) {
+        tg__fail_nomem(t, "accumulate", site);
+        joined = tg__poison(t);
+    }
+    if (tiles != few_tiles) tg__free(tiles);
+    if (ordered != few_ordered) tg__free(ordered);
+    return joined;
 }
 
 tg_tensor tg__accumulate(tg_tape *t, const char *site, const tg_shape *shape, tg_dtype dtype, const tg_tensor *parts,
                          const tg__region *regions, int n) {
     if (n < 1) return tg__constant(t, 0, shape, dtype);
     if (all_whole(shape, parts, regions, n)) return tg__add_n(t, site, parts, n);
-    int axis = tiled_axis(shape, parts, regions, n, false);
-    if (axis >= 0) return tg_concat_at(site, parts, n, axis);
-    axis = tiled_axis(shape, parts, regions, n, true);
-    if (axis >= 0) return concat_backwards(site, t, parts, n, axis);
+    tg_tensor joined = join_tiles(t, site, shape, parts, regions, n);
+    if (!tg__is_none(joined)) return joined;
     accumulate_attr attr = {*shape, n, intern_regions(t, parts, regions, n)};
     if (!attr.regions) {
         tg__fail_nomem(t, "accumulate", site);

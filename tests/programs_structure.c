@@ -182,6 +182,28 @@ PROGRAM(n18_a_tensor_with_a_thousand_slices) {
     see(r, b[777]);
 }
 
+/* Gates that are used in an order of their own: their cotangents are joined, whether they fill the axis or not. */
+PROGRAM(n18_slices_in_any_order) {
+    static const int orders[][4] = {{2, 0, 3, 1}, {3, 2, 1, 0}, {1, 0, 2, 2}};
+    for (int k = 0; k < 3; k++) {
+        tg_tensor x = numbers_like(r->t, TG_SHAPE(2, 12), TG_F64, k), y = tg_scalar(r->t, 0, TG_F64), g;
+        for (int i = 0; i < 4; i++) {
+            int gate = orders[k][i];
+            y = tg_add(y, tg_scale(sum_of(tg_square(tg_slice(x, 1, 3 * gate, 3 * gate + 3, 1))), i + 1));
+        }
+        tg_grad(y, &x, 1, &g);
+        const char *made_by = r->t->nodes[g.id].op->name, *expected = k < 2 ? "concat" : "accumulate";
+        CHECK(strcmp(made_by, expected) == 0, "%s, not %s", made_by, expected);
+        const double *a = tg_data(x), *b = tg_data(g);
+        for (int j = 0; j < 24; j++) {
+            double weight = 0;
+            for (int i = 0; i < 4; i++) weight += orders[k][i] == j % 12 / 3 ? i + 1 : 0;
+            CHECK_NEAR(b[j], 2 * weight * a[j], 1e-14);
+        }
+        see(r, b[7]);
+    }
+}
+
 PROGRAM(n22_elementwise_with_many_inputs) {
     enum { INPUTS = 40, N = 20000 };
     tg_tensor xs[INPUTS], gs[INPUTS], y = tg_ones(r->t, TG_SHAPE(N), TG_F64), sum = tg_zeros(r->t, TG_SHAPE(N), TG_F64);

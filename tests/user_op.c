@@ -214,6 +214,36 @@ static const tg_sample scan_plain_samples[] = {
 
 static const tg_op scan_plain = {SCAN("scan_plain"), .samples = scan_plain_samples};
 
+static int times_asked;
+static tg_status counted_infer(tg_infer *f) {
+    times_asked++;
+    return scan_infer(f);
+}
+
+/* An answer serves for equal shapes, dtypes and attributes, and for nothing else; a refusal is no answer. */
+TEST(user_op, infer_is_asked_once) {
+    tg_op op = scan;
+    op.infer = counted_infer;
+    tg_tape *t = tg_tape_new();
+    const struct {
+        tg_shape shape;
+        tg_dtype dtype;
+        const scan_attr *attr;
+        int asked;
+    } calls[] = {{TG_SHAPE(3), TG_F32, &forwards, 1}, {TG_SHAPE(3), TG_F32, &forwards, 1}, {TG_SHAPE(4), TG_F32, &forwards, 2},
+                 {TG_SHAPE(3), TG_F64, &forwards, 3}, {TG_SHAPE(3), TG_F32, &backwards, 4}, {TG_SHAPE(4), TG_F32, &forwards, 4},
+                 {TG_SHAPE(3), TG_I64, &forwards, 5}};
+    times_asked = 0;
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        tg_tensor x = tg_ones(t, calls[i].shape, calls[i].dtype), y = tg_apply(t, &op, calls[i].attr, &x, 1);
+        tg_shape shape = tg_shape_of(y);
+        if (tg_ok(t)) CHECK(tg_shape_equal(&shape, &calls[i].shape) && tg_dtype_of(y) == calls[i].dtype, "call %zu", i);
+        CHECK_EQ_I(times_asked, calls[i].asked);
+        CHECK_EQ_I(tg_ok(t), calls[i].dtype != TG_I64);
+    }
+    tg_tape_free(t);
+}
+
 TEST(user_op, kernel_without_derivative) {
     passes(&scan_plain);
     tg_tape *t = tg_tape_new();

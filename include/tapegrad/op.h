@@ -43,7 +43,8 @@ typedef struct tg_field {
 /* ------------------------------------------------------------------ recording: shapes and dtypes */
 
 /* infer sees the inputs and fills shape and dtype of each output. It is the only callback that can refuse while recording:
- * return tg_infer_fail(...). */
+ * return tg_infer_fail(...). What it fills depends on nothing but shapes, dtypes and attributes: an answer is remembered and
+ * serves for equal inputs, too. */
 typedef struct tg_infer {
     int n_in;
     const tg_shape *const *in_shape;
