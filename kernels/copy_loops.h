@@ -15,48 +15,19 @@ static void FN(row_out)(T *dst, const T *src, int64_t n, int64_t stride) {
         for (int64_t i = 0; i < n; i++) dst[i * stride] = src[i];
 }
 
-/* dst (rows x cols) = the transpose of src (cols x rows), through a buffer: each side's cache lines are touched once, side by
- * side, as lines a power of two apart would push each other out of the cache. */
-static void FN(tile)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
-    T tile[TILE][TILE];
-    if (rows == TILE) {
-        for (int64_t c = 0; c < cols; c++)
-            for (int64_t r = 0; r < TILE; r++) tile[r][c] = src[c * src_stride + r];
-    } else {
-        for (int64_t c = 0; c < cols; c++)
-            for (int64_t r = 0; r < rows; r++) tile[r][c] = src[c * src_stride + r];
-    }
-    for (int64_t r = 0; r < rows; r++) {
-        if (cols == TILE) memcpy(dst + r * dst_stride, tile[r], sizeof tile[r]);
-        else copy_packed(dst + r * dst_stride, tile[r], (size_t)cols * sizeof(T));
-    }
-}
-
-static void FN(square)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
-    for (int64_t c = 0; c < cols; c += TILE)
-        for (int64_t r = 0; r < rows; r += TILE)
-            FN(tile)(dst + r * dst_stride + c, dst_stride, src + c * src_stride + r, src_stride, least(TILE, rows - r),
-                     least(TILE, cols - c));
-}
-
-static void FN(transpose)(T *dst, int64_t dst_stride, const T *src, int64_t src_stride, int64_t rows, int64_t cols) {
-    for (int64_t r = 0; r < rows; r += SQUARE)
-        for (int64_t c = 0; c < cols; c += SQUARE)
-            FN(square)(dst + r * dst_stride + c, dst_stride, src + c * src_stride + r, src_stride, least(SQUARE, rows - r),
-                       least(SQUARE, cols - c));
-}
+#include "kernels/transpose_loops.h"
 
 /* Whole rows of the innermost dimension. */
 static void FN(rows_in)(T *dst, const T *src, const layout *l, int64_t rows) {
     const int64_t cols = l->dims[0], stride = l->strides[1];
-    if (stride == 1 && rows >= TILE / 4 && l->strides[0] != 0) FN(transpose)(dst, cols, src, l->strides[0], rows, cols);
+    if (stride == 1 && rows >= SIDE && l->strides[0] != 0) FN(transpose)(dst, cols, src, l->strides[0], rows, cols, l->past);
     else
         for (int64_t r = 0; r < rows; r++) FN(row_in)(dst + r * cols, src + r * stride, cols, l->strides[0]);
 }
 
 static void FN(rows_out)(T *dst, const T *src, const layout *l, int64_t rows) {
     const int64_t cols = l->dims[0], stride = l->strides[1];
-    if (stride == 1 && rows >= TILE / 4) FN(transpose)(dst, l->strides[0], src, cols, cols, rows);
+    if (stride == 1 && rows >= SIDE) FN(transpose)(dst, l->strides[0], src, cols, cols, rows, false);
     else
         for (int64_t r = 0; r < rows; r++) FN(row_out)(dst + r * stride, src + r * cols, cols, l->strides[0]);
 }

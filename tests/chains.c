@@ -146,7 +146,7 @@ TEST(chains, rows_are_read_where_they_lie) {
     free(numbers);
 }
 
-/* A sum at the end of a short block takes the last op over: operands side by side, one for a run, one for all, the same twice. */
+/* A sum at the end of a short block takes the last op over: operands side by side, one for a run, one for all, one twice. */
 static tg_tensor sum_of_pair(tg_tape *t, int form, int64_t a, int64_t b, int64_t c, tg_dtype d, const double *numbers) {
     const tg_shape shapes[] = {TG_SHAPE(a, b, c), TG_SHAPE(a, b, 1), TG_SHAPE(c), TG_SHAPE(1), TG_SHAPE(b, c)};
     enum { SHAPES = sizeof shapes / sizeof *shapes };

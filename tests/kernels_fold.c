@@ -106,7 +106,7 @@ static void check_pair(kernel_test *t, const fold_case *c, const tg__fold_pair *
         for (int k = 0; k < 2; k++) {
             x[k] = k && same ? x[0] : shifted(t, memory[k], c->d), all[k] = (char *)memory[2 + k];
             if (k == 0 || !same) kernel_fill(t, x[k], c->d, n, n % 3 == 0);
-            for (int64_t i = 0; i < n; i++) memcpy(all[k] + (size_t)i * size, x[k] + (one >> k & 1 ? 0 : (size_t)i * size), size);
+            for (size_t i = 0; i < (size_t)n; i++) memcpy(all[k] + i * size, x[k] + (one >> k & 1 ? 0 : i * size), size);
         }
         number got = {.i64 = 0}, wanted = {.i64 = 0};
         pair->leaf(x[0], x[1], n, one, &got);

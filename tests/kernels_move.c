@@ -2,6 +2,9 @@
 #include "kernels/math.h"
 #include "tests/kernels_basic.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* ------------------------------------------------------------------ copies */
 
 #define ROOM 40000
@@ -89,12 +92,48 @@ static void check_broadcast(kernel_test *t, size_t size) {
         }
 }
 
-void test_kernel_copies(kernel_test *t) {
-    static const size_t sizes[] = {1, 4, 8};
-    for (int i = 0; i < 500; i++) {
-        check_copy(t, sizes[i % 3]);
-        check_broadcast(t, sizes[i % 3]);
+/* A transpose of rows x cols in and out, with gaps between the lines of the other side; `shift` elements past an alignment. */
+static void check_transpose(kernel_test *t, size_t size, int64_t rows, int64_t cols, int64_t gap, int64_t shift) {
+    const tg_shape s = TG_SHAPE(rows, cols);
+    const int64_t pitch = rows + gap, strides[] = {1, pitch};
+    const size_t bytes = ((size_t)(pitch * cols + shift) * size + 127) / 64 * 64;
+    uint8_t *from = aligned_alloc(64, bytes), *packed = aligned_alloc(64, bytes), *back = calloc(bytes, 1);
+    if (!from || !packed || !back) kernel_fail(t, "out of memory");
+    for (size_t i = 0; from && i < bytes; i++) from[i] = (uint8_t)(i * 0x9E3779B1u >> 13);
+    if (from && packed && back) {
+        uint8_t *to = packed + (size_t)shift * size;
+        bool wrong = false;
+        tg__copy_in(to, from, size, &s, strides, 0, rows * cols);
+        tg__copy_out(back, to, size, &s, strides, 0, rows * cols);
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < cols; c++) {
+                const uint8_t *at = to + (size_t)(r * cols + c) * size;
+                const size_t there = (size_t)(c * pitch + r) * size;
+                wrong |= memcmp(at, from + there, size) != 0 || memcmp(back + there, at, size) != 0;
+            }
+        if (wrong) kernel_fail(t, "transpose of %d x %d, %d bytes: wrong", (int)rows, (int)cols, (int)size);
     }
+    free(from);
+    free(packed);
+    free(back);
+}
+
+static void check_transposes(kernel_test *t, size_t size) {
+    static const int64_t sides[] = {4, 5, 31, 64, 127, 130, 259};
+    enum { SIDES = sizeof sides / sizeof *sides };
+    for (int i = 0; i < SIDES; i++)
+        for (int k = 0; k < SIDES; k++) check_transpose(t, size, sides[i], sides[k], (i + k) % 3, (i * k) % 2);
+    check_transpose(t, size, 2304, (int64_t)(8192 / size), 0, 0); /* larger than the caches: lines are written past them */
+    check_transpose(t, size, 2304, (int64_t)(8192 / size), 16, 1);
+}
+
+void test_kernel_copies(kernel_test *t) {
+    static const size_t sizes[] = {1, 2, 4, 8};
+    for (int i = 0; i < 500; i++) {
+        check_copy(t, sizes[i % 4]);
+        check_broadcast(t, sizes[i % 4]);
+    }
+    for (int i = 0; i < 4; i++) check_transposes(t, sizes[i]);
 }
 
 /* ------------------------------------------------------------------ random numbers */
