@@ -55,8 +55,8 @@ INLINE void FN(fetch_row)(const T *c, int vectors) {
     UNROLL for (int byte = 0; byte < vectors * VECTOR_BYTES; byte += 64) __builtin_prefetch((const char *)c + byte);
 }
 
-/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. copying: the rows of b go to `copy`, too. Each fourth
- * row of a has a pointer, so that all rows are in reach of it: addresses of every row by `lane` alone do not fit the registers. */
+/* c (rows x vectors, unit column stride) = or += sum of k terms from zero. copying: the rows of b go to `copy`, too. Each
+ * fourth row of a has a pointer that the next three are reached from: an offset for every row does not fit the registers. */
 INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a, int64_t lane, int64_t term, const T *b,
                      int64_t b_term, T *copy, T *c, int64_t c_row, bool add) {
     VEC sum[ROWS][TILE_VECTORS];

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #define MOST_PRINTED 40
@@ -75,6 +76,20 @@ static void test_dispatch(kernel_test *t) {
     if (!tg_isa() || !*tg_isa()) kernel_fail(t, "dispatch: no name");
 }
 
+/* A kernel that a set lacks would be that of another set, slower and unseen: every entry, all pointers, is the set's own. */
+static void test_sets_are_whole(kernel_test *t) {
+    enum { FIRST = offsetof(tg__kernels, chain_f32) / sizeof(void *), ALL = sizeof(tg__kernels) / sizeof(void *) };
+    const void *base[ALL], *own[ALL];
+    memcpy(base, tg__kernels_of(TG_ISA_ANY), sizeof base);
+    for (int level = TG_ISA_ANY + 1; level < TG_ISA_COUNT; level++) {
+        if (!tg__kernels_of((tg_isa_level)level)) continue;
+        memcpy(own, tg__kernels_of((tg_isa_level)level), sizeof own);
+        for (int i = FIRST; i < ALL; i++)
+            if (base[i] ? !own[i] || own[i] == base[i] : own[i] != NULL)
+                kernel_fail(t, "dispatch: pointer %d of the table of set %d is not its own", i, level);
+    }
+}
+
 static void test_denormals(kernel_test *t) {
 #if defined(__x86_64__) || defined(__aarch64__)
     volatile float tiny = 1e-40f, one = 1.0f;
@@ -92,6 +107,7 @@ static void test_denormals(kernel_test *t) {
 int tg_test_kernels(FILE *out) {
     kernel_test t = {out, 0, 1};
     test_dispatch(&t);
+    test_sets_are_whole(&t);
     test_denormals(&t);
     test_kernel_math(&t);
     test_kernel_micro(&t);

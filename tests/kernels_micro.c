@@ -69,6 +69,8 @@ void test_kernel_micro(kernel_test *t) {
                 tg_micro_fn *f = m->table->fn[level][d];
                 if (level == TG_ISA_ANY && (d == TG_F32 || d == TG_F64) && !f && strcmp(m->class, "LOGIC") != 0)
                     kernel_fail(t, "%s has no loop for %s", m->name, tg_dtype_name((tg_dtype)d));
+                if (!f != !m->table->fn[TG_ISA_ANY][d])
+                    kernel_fail(t, "%s: set %d and the baseline differ in %s", m->name, level, tg_dtype_name((tg_dtype)d));
                 if (!f || !tg__kernels_of((tg_isa_level)level)) continue;
                 for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) check_places(t, m, f, level, (tg_dtype)d, sizes[s]);
             }
