@@ -68,7 +68,7 @@ endif
 # ---------------------------------------------------------------- files
 
 GENERATED := kernels/micro.inc ops/list.c include/tapegrad/ops.h docs/ops.md
-HOT       := $(filter $(wildcard kernels/*.c),$(addprefix kernels/,micro.c chain.c fold.c rows.c norm.c depthwise.c winograd.c gemm.c))
+HOT       := $(filter $(wildcard kernels/*.c),$(addprefix kernels/,micro.c chain.c fold.c rows.c norm.c depthwise.c direct.c winograd.c gemm.c))
 SOURCES   := $(sort ops/list.c $(filter-out $(HOT),$(wildcard engine/*.c kernels/*.c ops/*.c check/*.c nn/*.c optim/*.c io/*.c)))
 objects    = $(patsubst %.c,$(B)/obj/%.o,$(1))
 OBJECTS   := $(call objects,$(SOURCES)) $(foreach isa,$(ISAS),$(HOT:%.c=$(B)/obj/%.$(isa).o))

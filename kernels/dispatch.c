@@ -6,6 +6,7 @@
 
 #include "kernels/depthwise.h"
 #include "kernels/chain.h"
+#include "kernels/direct.h"
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/kernels.h"
@@ -43,6 +44,9 @@
         .channel_norm_grad = {tg__channel_norm_grad_f32_##set, tg__channel_norm_grad_f64_##set},             \
         .depthwise = {tg__depthwise_f32_##set, tg__depthwise_f64_##set},                                     \
         .depthwise_weights = {tg__depthwise_weights_f32_##set, tg__depthwise_weights_f64_##set},             \
+        .direct = {tg__direct_f32_##set, tg__direct_f64_##set},                                              \
+        .direct_transpose = {tg__direct_transpose_f32_##set, tg__direct_transpose_f64_##set},                \
+        .direct_weights = {tg__direct_weights_f32_##set, tg__direct_weights_f64_##set},                      \
         .winograd = tg__winograd_##set,                                                                      \
         .winograd_weights = tg__winograd_weights_##set,                                                      \
     },

@@ -100,6 +100,23 @@ typedef struct tg__depthwise {
     size_t plane_bytes, memory;     /* what depthwise_plan found: of the plane, and of all that a worker needs */
 } tg__depthwise;
 
+/* A convolution between few channels, for each image and group of planes x (images, groups, in, size), packed: y (images,
+ * groups, out, at) from weights whose element for channels (o, c) and a tap lies at o * w_lane + c * w_channel + tap of their
+ * group, plus bias (groups, out), unless that is NULL. All patches of `image` are inside: of the planes or, if copied, of a copy
+ * of one image's with zeros around them, where a plane begins at `before`. Transposed: x holds the cotangents (images, groups,
+ * in, at) and y is what the patches are of (images, groups, out, size). Of the weights: w holds the cotangents (images, groups,
+ * out, at) and y the result (groups, out, in, taps). */
+typedef struct tg__direct {
+    const void *x, *w, *bias;
+    void *y;
+    int64_t images, groups, in, out, w_lane, w_channel, w_group;
+    int64_t size[TG__IMAGE_AXES], before[TG__IMAGE_AXES];
+    tg__image image;
+    bool copied;
+    int threads;
+    void *scratch; /* tg__direct_scratch bytes (kernels/direct.h), 64-byte aligned */
+} tg__direct;
+
 /* A convolution of planes x (images, groups in, size) with kernels of 3 x 3 and stride 1: y (images, groups out, at). The
  * weight of channels (o, i) of a group begins at o * w_out + i * w_in of its in * out * 9; turned: its taps in reverse. Of the
  * weights: g (images, groups out, at) holds the cotangents of y, and y the result. */
@@ -132,6 +149,9 @@ typedef struct tg__kernels {
     /* planes [begin, end), counted image by image; channels [begin, end); memory: a->memory bytes of the caller's thread */
     void (*depthwise[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
     void (*depthwise_weights[2])(const tg__depthwise *a, int64_t begin, int64_t end, void *memory);
+    void (*direct[2])(const tg__direct *a);
+    void (*direct_transpose[2])(const tg__direct *a);
+    void (*direct_weights[2])(const tg__direct *a);
     /* false: a result is not finite, where the plain sum may be: compute it again by that */
     bool (*winograd)(const tg__winograd *a);
     bool (*winograd_weights)(const tg__winograd *a);

@@ -1,4 +1,5 @@
 /* Convolution */
+#include "kernels/direct.h"
 #include "kernels/winograd.h"
 #include "ops/op_file.h"
 
@@ -230,6 +231,70 @@ static tg__image patches_of_x(const form *f, bool columns_are_positions) {
     return m;
 }
 
+/* With a stride, the points of x at one place of the grid of strides (a phase) see only some taps. For them the form is a
+ * plain product with patches of g: points q stride + phase see g at q + shift - j step with the tap first + j apart. */
+typedef struct phase {
+    int64_t points[AXES], taps[AXES]; /* how many */
+    int64_t at[AXES];                 /* the first point */
+    int64_t first[AXES], apart[AXES]; /* taps that it sees */
+    int64_t shift[AXES], step[AXES];
+    int64_t all_points, all_taps;
+} phase;
+
+static phase phase_at(const form *f, int64_t number) {
+    phase h = {.all_points = 1, .all_taps = 1};
+    for (int a = AXES - 1; a >= 0; a--) {
+        int64_t stride = f->stride[a], apart = stride / tg__common_divisor(stride, f->dilation[a]), first = 0;
+        h.at[a] = number % stride;
+        number /= stride;
+        h.points[a] = h.at[a] < f->size[a] ? (f->size[a] - h.at[a] + stride - 1) / stride : 0;
+        while (first < apart && (h.at[a] + f->padding[a] - first * f->dilation[a]) % stride != 0) first++;
+        h.first[a] = first;
+        h.apart[a] = apart;
+        h.taps[a] = first < apart && first < f->taps[a] ? (f->taps[a] - first + apart - 1) / apart : 0;
+        h.shift[a] = (h.at[a] + f->padding[a] - first * f->dilation[a]) / stride;
+        h.step[a] = apart * f->dilation[a] / stride;
+        h.all_points *= h.points[a];
+        h.all_taps *= h.taps[a];
+    }
+    return h;
+}
+
+static int64_t phases_of(const form *f) {
+    int64_t all = 1;
+    for (int a = 0; a < AXES; a++) all *= f->stride[a] < f->size[a] ? f->stride[a] : f->size[a];
+    return all;
+}
+
+/* Number `i` of the phases that have points, as phase_at counts them. */
+static int64_t phase_number(const form *f, int64_t i) {
+    int64_t number = 0, digits[AXES];
+    for (int a = AXES - 1; a >= 0; a--) {
+        int64_t used = f->stride[a] < f->size[a] ? f->stride[a] : f->size[a];
+        digits[a] = i % used;
+        i /= used;
+    }
+    for (int a = 0; a < AXES; a++) number = number * f->stride[a] + digits[a];
+    return number;
+}
+
+static tg__image patches_of_g(const form *f, const phase *h) {
+    tg__image m = {.channel = f->all_at, .columns_are_positions = true};
+    int64_t step = 1;
+    for (int i = TG__IMAGE_AXES - 1; i >= 0; i--) {
+        int a = i - (TG__IMAGE_AXES - AXES);
+        m.stride[i] = step;
+        m.size[i] = a < 0 ? 1 : f->at[a];
+        m.at[i] = a < 0 ? 1 : h->points[a];
+        m.taps[i] = a < 0 ? 1 : h->taps[a];
+        m.at_step[i] = 1;
+        m.tap_step[i] = a < 0 ? 1 : -h->step[a];
+        m.offset[i] = a < 0 ? 0 : h->shift[a];
+        step *= m.size[i];
+    }
+    return m;
+}
+
 /* Small images that patches reach out of are copied with zeros around them, once, since packing is faster where all of a
  * patch is inside: for large ones borders are rare. */
 #define MARGIN_BYTES (8 << 20)
@@ -237,6 +302,7 @@ static tg__image patches_of_x(const form *f, bool columns_are_positions) {
 typedef struct margin {
     tg__image image; /* as it is in the copy */
     int64_t before[TG__IMAGE_AXES], planes;
+    bool some, far; /* patches reach out of the image; further than what may ever be copied */
     const tg__image *plain;
     const char *from;
     char *to;
@@ -251,13 +317,14 @@ static margin margin_of(const tg__image *m, int64_t planes, size_t size) {
         int64_t high = m->offset[a] + (m->at[a] - 1) * m->at_step[a] + (tap > 0 ? tap : 0);
         int64_t after = high < m->size[a] ? 0 : high - m->size[a] + 1;
         w.before[a] = low < 0 ? -low : 0;
-        if (w.before[a] + after > MARGIN_BYTES) return w;
+        w.far = w.far || w.before[a] + after > MARGIN_BYTES;
+        if (w.far) return w;
         w.image.size[a] += w.before[a] + after, w.image.offset[a] += w.before[a], w.image.stride[a] = step;
         step *= w.image.size[a];
     }
-    bool some = step > m->channel, small = (double)step * (double)planes * (double)size <= MARGIN_BYTES;
-    w.image.channel = step;
-    if (some && small) w.bytes = round64((size_t)(step * planes) * size);
+    bool small = (double)step * (double)planes * (double)size <= MARGIN_BYTES;
+    w.some = step > m->channel, w.image.channel = step;
+    if (w.some && small) w.bytes = round64((size_t)(step * planes) * size);
     return w;
 }
 
@@ -305,6 +372,52 @@ static batch_offsets offsets_in(void *scratch, int64_t batch) {
 }
 
 static void multiply(tg__gemm *g, tg_dtype d) { (d == TG_F32 ? tg__kernels_get()->gemm_f32 : tg__kernels_get()->gemm_f64)(g); }
+
+static int at_type(tg_dtype d) { return d == TG_F64; }
+
+/* ------------------------------------------------------------------ few channels */
+
+typedef enum direct_way { FORWARD, TRANSPOSE, WEIGHTS } direct_way;
+
+static tg__direct direct_of(const form *f, direct_way way, int threads) {
+    const bool back = way == TRANSPOSE;
+    tg__direct d = {.x = back ? f->g : f->x, .w = way == WEIGHTS ? f->g : f->w, .images = f->images, .groups = f->groups};
+    d.in = back ? f->og : f->cg, d.out = back ? f->cg : f->og;
+    d.w_lane = (back ? 1 : f->cg) * f->all_taps, d.w_channel = (back ? f->cg : 1) * f->all_taps;
+    d.w_group = f->og * f->cg * f->all_taps;
+    d.threads = threads < 1 ? 1 : threads;
+    tg__image patches = patches_of_x(f, true);
+    margin m = margin_of(&patches, 1, 1);
+    d.image = m.image, d.copied = m.some;
+    for (int a = 0; a < TG__IMAGE_AXES; a++) d.size[a] = patches.size[a], d.before[a] = m.before[a];
+    if (m.far) d.in = 0; /* fits nothing */
+    return d;
+}
+
+static bool is_direct(const form *f, direct_way way, tg_dtype dtype) {
+    tg__direct d = direct_of(f, way, 1);
+    size_t size = tg_dtype_size(dtype);
+    return way == FORWARD     ? tg__direct_fits(&d, size)
+           : way == TRANSPOSE ? tg__direct_transpose_fits(&d, size)
+                              : tg__direct_weights_fits(&d, size);
+}
+
+static size_t direct_scratch(const form *f, direct_way way, tg_dtype dtype, int threads) {
+    tg__direct d = direct_of(f, way, threads);
+    size_t size = tg_dtype_size(dtype);
+    return way == FORWARD     ? tg__direct_scratch(&d, size)
+           : way == TRANSPOSE ? tg__direct_transpose_scratch(&d, size)
+                              : tg__direct_weights_scratch(&d, size);
+}
+
+static tg_status run_direct(const tg_kernel_args *k, const form *f, direct_way way) {
+    tg__direct d = direct_of(f, way, k->threads);
+    const tg__kernels *set = tg__kernels_get();
+    const int type = at_type(k->out[0].dtype);
+    d.y = k->out[0].data, d.scratch = k->scratch;
+    (way == FORWARD ? set->direct : way == TRANSPOSE ? set->direct_transpose : set->direct_weights)[type](&d);
+    return TG_OK;
+}
 
 /* ------------------------------------------------------------------ a channel a group */
 
@@ -367,8 +480,6 @@ static size_t depthwise_scratch(const form *f, bool transpose, int64_t items, tg
     return (size_t)depthwise_workers(items, threads) * depthwise_of(f, transpose, tg_dtype_size(d)).memory;
 }
 
-static int at_type(tg_dtype d) { return d == TG_F64; }
-
 /* ------------------------------------------------------------------ kernels of 3 x 3 */
 
 static tg__winograd winograd_of(const form *f, bool transpose, int threads) {
@@ -417,10 +528,12 @@ static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out
     form f = form_of(&in[0], &in[1], out, attr);
     int64_t batch = f.images * f.groups;
     if (is_depthwise(&f)) return depthwise_scratch(&f, false, batch, in->dtype, threads);
+    const bool tiles = is_winograd(&f, false, in->dtype), direct = is_direct(&f, FORWARD, in->dtype);
     tg__image patches = patches_of_x(&f, true);
     size_t plain = offsets_bytes(batch) + margin_of(&patches, batch * f.cg, tg_dtype_size(in->dtype)).bytes +
                    tg__gemm_scratch(in->dtype, f.og, f.all_at, f.cg * f.all_taps, 1, batch, threads);
-    return is_winograd(&f, false, in->dtype) ? larger(plain, winograd_scratch(&f, false, threads)) : plain;
+    if (direct) plain = direct_scratch(&f, FORWARD, in->dtype, threads);
+    return tiles ? larger(plain, winograd_scratch(&f, false, threads)) : plain;
 }
 
 /* For each image and group: y (og x positions) = w (og x cg taps) patches (cg taps x positions). */
@@ -434,6 +547,7 @@ static tg_status conv_kernel(tg_kernel_args *k) {
         return run_depthwise(k, &f, r);
     }
     if (is_winograd(&f, false, y->dtype) && run_winograd(k, &f, false)) return TG_OK;
+    if (is_direct(&f, FORWARD, y->dtype)) return run_direct(k, &f, FORWARD);
     tg__image patches = patches_of_x(&f, true);
     char *copy = (char *)k->scratch + offsets_bytes(f.images * f.groups);
     size_t size = tg_dtype_size(y->dtype), copied = margin_of(&patches, f.images * f.groups * f.cg, size).bytes;
@@ -535,6 +649,14 @@ const tg_op tg__op_conv = {
                CONV((1, 2, 1), (1, 1, 0), (1, 1, 2), (0), 1)),
         SAMPLE("wider than a panel", INPUTS(IN('f', (1, 2, 6, 35)), IN('f', (7, 2, 3, 3))),
                CONV((1, 1), (1, 1), (1, 1), (0), 1)),
+        SAMPLE("channels along vectors", INPUTS(IN('f', (3, 2, 6, 7)), IN('f', (10, 2, 3, 2))),
+               CONV((1, 2), (1, 2), (1, 1), (0), 1)),
+        SAMPLE("channels along vectors, groups", INPUTS(IN('f', (2, 4, 4, 5)), IN('f', (10, 2, 2, 3))),
+               CONV((1, 1), (0, 0), (2, 1), (0), 2)),
+        SAMPLE("channels along vectors, 3-D", INPUTS(IN('f', (1, 2, 3, 4, 3)), IN('f', (5, 2, 2, 3, 2))),
+               CONV((2, 1, 1), (1, 1, 1), (1, 1, 2), (0), 1)),
+        SAMPLE("more positions and channels than a part", INPUTS(IN('f', (1, 1, 14, 20)), IN('f', (37, 1, 3, 5))),
+               CONV((1, 1), (1, 2), (1, 1), (0), 1)),
         SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (17, 16, 3, 3))), CONV((1, 1), (1, 1), (1, 1), (0), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 5, 5)), IN('f', (3, 2, 3, 3))), CONV((1, 1), (0, 0), (1, 1), (0), 1))),
     BADS(
@@ -558,70 +680,6 @@ const tg_op tg__op_conv = {
 };
 
 /* ------------------------------------------------------------------ conv_transpose: (g, w) -> x */
-
-/* With a stride, the points of x at one place of the grid of strides (a phase) see only some taps. For them the form is a
- * plain product with patches of g: points q stride + phase see g at q + shift - j step with the tap first + j apart. */
-typedef struct phase {
-    int64_t points[AXES], taps[AXES]; /* how many */
-    int64_t at[AXES];                 /* the first point */
-    int64_t first[AXES], apart[AXES]; /* taps that it sees */
-    int64_t shift[AXES], step[AXES];
-    int64_t all_points, all_taps;
-} phase;
-
-static phase phase_at(const form *f, int64_t number) {
-    phase h = {.all_points = 1, .all_taps = 1};
-    for (int a = AXES - 1; a >= 0; a--) {
-        int64_t stride = f->stride[a], apart = stride / tg__common_divisor(stride, f->dilation[a]), first = 0;
-        h.at[a] = number % stride;
-        number /= stride;
-        h.points[a] = h.at[a] < f->size[a] ? (f->size[a] - h.at[a] + stride - 1) / stride : 0;
-        while (first < apart && (h.at[a] + f->padding[a] - first * f->dilation[a]) % stride != 0) first++;
-        h.first[a] = first;
-        h.apart[a] = apart;
-        h.taps[a] = first < apart && first < f->taps[a] ? (f->taps[a] - first + apart - 1) / apart : 0;
-        h.shift[a] = (h.at[a] + f->padding[a] - first * f->dilation[a]) / stride;
-        h.step[a] = apart * f->dilation[a] / stride;
-        h.all_points *= h.points[a];
-        h.all_taps *= h.taps[a];
-    }
-    return h;
-}
-
-static int64_t phases_of(const form *f) {
-    int64_t all = 1;
-    for (int a = 0; a < AXES; a++) all *= f->stride[a] < f->size[a] ? f->stride[a] : f->size[a];
-    return all;
-}
-
-/* Number `i` of the phases that have points, as phase_at counts them. */
-static int64_t phase_number(const form *f, int64_t i) {
-    int64_t number = 0, digits[AXES];
-    for (int a = AXES - 1; a >= 0; a--) {
-        int64_t used = f->stride[a] < f->size[a] ? f->stride[a] : f->size[a];
-        digits[a] = i % used;
-        i /= used;
-    }
-    for (int a = 0; a < AXES; a++) number = number * f->stride[a] + digits[a];
-    return number;
-}
-
-static tg__image patches_of_g(const form *f, const phase *h) {
-    tg__image m = {.channel = f->all_at, .columns_are_positions = true};
-    int64_t step = 1;
-    for (int i = TG__IMAGE_AXES - 1; i >= 0; i--) {
-        int a = i - (TG__IMAGE_AXES - AXES);
-        m.stride[i] = step;
-        m.size[i] = a < 0 ? 1 : f->at[a];
-        m.at[i] = a < 0 ? 1 : h->points[a];
-        m.taps[i] = a < 0 ? 1 : h->taps[a];
-        m.at_step[i] = 1;
-        m.tap_step[i] = a < 0 ? 1 : -h->step[a];
-        m.offset[i] = a < 0 ? 0 : h->shift[a];
-        step *= m.size[i];
-    }
-    return m;
-}
 
 /* The taps of one phase, with the two kinds of channels exchanged: (groups, cg, og, taps). */
 typedef struct turned {
@@ -702,6 +760,7 @@ static size_t conv_transpose_scratch(const tg_operand *in, int n_in, const tg_op
     if (is_depthwise_transpose(&f)) return depthwise_scratch(&f, true, f.images * f.groups, out->dtype, threads);
     transpose_memory m = transpose_memory_of(&f, out->dtype, threads);
     size_t plain = m.offsets + m.weights + m.points + m.copy + m.gemm;
+    if (is_direct(&f, TRANSPOSE, out->dtype)) plain = direct_scratch(&f, TRANSPOSE, out->dtype, threads);
     return is_winograd(&f, true, out->dtype) ? larger(plain, winograd_scratch(&f, true, threads)) : plain;
 }
 
@@ -750,6 +809,7 @@ static tg_status conv_transpose_kernel(tg_kernel_args *k) {
         return run_depthwise(k, &f, r);
     }
     if (is_winograd(&f, true, x->dtype) && run_winograd(k, &f, true)) return TG_OK;
+    if (is_direct(&f, TRANSPOSE, x->dtype)) return run_direct(k, &f, TRANSPOSE);
     transpose_memory memory = transpose_memory_of(&f, x->dtype, k->threads);
     for (int64_t i = 0; i < phases_of(&f); i++) {
         phase h = phase_at(&f, phase_number(&f, i));
@@ -812,6 +872,10 @@ const tg_op tg__op_conv_transpose = {
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 2, 2, 3)), IN('f', (2, 1, 2, 2, 2))),
                CONV((2, 1, 1), (0, 1, 0), (1, 2, 1), (4, 2, 4), 1)),
+        SAMPLE("channels along vectors", INPUTS(IN('f', (2, 9, 4, 5)), IN('f', (9, 5, 3, 3))),
+               CONV((1, 2), (1, 1), (2, 1), (6, 10), 1)),
+        SAMPLE("channels along vectors, groups", INPUTS(IN('f', (2, 16, 3, 3)), IN('f', (16, 19, 2, 2))),
+               CONV((1, 1), (0, 0), (1, 1), (4, 4), 2)),
         SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (16, 17, 3, 3))),
                CONV((1, 1), (1, 1), (1, 1), (13, 14), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 3)), IN('f', (2, 2, 2))), CONV((1), (0), (1), (4), 1))),
@@ -841,6 +905,7 @@ static size_t conv_weight_grad_scratch(const tg_operand *in, int n_in, const tg_
     size_t plain = offsets_bytes(f.groups) + tables_bytes(&f) +
                    margin_of(&patches, f.images * f.groups * f.cg, tg_dtype_size(in->dtype)).bytes +
                    tg__gemm_scratch(in->dtype, f.og, f.cg * f.all_taps, f.all_at, (int)f.images, f.groups, threads);
+    if (is_direct(&f, WEIGHTS, in->dtype)) plain = direct_scratch(&f, WEIGHTS, in->dtype, threads);
     tg__winograd w = winograd_of(&f, false, threads);
     return is_winograd(&f, false, in->dtype) ? larger(plain, tg__winograd_weights_scratch(&w)) : plain;
 }
@@ -857,6 +922,7 @@ static tg_status conv_weight_grad_kernel(tg_kernel_args *k) {
         return run_depthwise(k, &f, r);
     }
     if (is_winograd(&f, false, w->dtype) && run_winograd_weights(k, &f)) return TG_OK;
+    if (is_direct(&f, WEIGHTS, w->dtype)) return run_direct(k, &f, WEIGHTS);
     tg__image patches = patches_of_x(&f, false);
     char *copy = (char *)k->scratch + offsets_bytes(f.groups) + tables_bytes(&f);
     size_t size = tg_dtype_size(w->dtype), copied = margin_of(&patches, f.images * f.groups * f.cg, size).bytes;
@@ -930,6 +996,10 @@ const tg_op tg__op_conv_weight_grad = {
                CONV((1, 1), (0, 0), (1, 1), (1, 1), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 3, 4, 3)), IN('f', (1, 2, 2, 3, 2))),
                CONV((1, 1, 1), (0, 0, 0), (1, 1, 1), (2, 2, 2), 1)),
+        SAMPLE("channels along vectors", INPUTS(IN('f', (3, 2, 6, 7)), IN('f', (3, 10, 6, 5))),
+               CONV((1, 2), (1, 2), (1, 1), (3, 2), 1)),
+        SAMPLE("channels along vectors, groups", INPUTS(IN('f', (21, 4, 4, 5)), IN('f', (21, 38, 2, 3))),
+               CONV((1, 1), (0, 0), (2, 1), (2, 3), 2)),
         SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (1, 17, 13, 14))), CONV((1, 1), (1, 1), (1, 1), (3, 3), 1)),
         SAMPLE("more positions than a block", INPUTS(IN('f', (1, 1, 20, 22)), IN('f', (1, 2, 18, 20))),
                CONV((1, 1), (0, 0), (1, 1), (3, 3), 1)),
