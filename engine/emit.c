@@ -141,7 +141,7 @@ static bool emit_kernel(tg__planner *p, uint32_t x, uint32_t step) {
 }
 
 static bool emit_pack(tg__planner *p, uint32_t x, uint32_t step) {
-    uint32_t first = p->draft.n_operands, of = p->nodes[x].stream;
+    uint32_t first = p->draft.n_operands, of = p->nodes[x].in[0];
     if (!add_operand(p, of, step, false) || made_storage(p, x, step) == TG__NONE || !add_operand(p, x, step, true))
         return false;
     if (p->draft.max_in < 2) p->draft.max_in = 2;

@@ -74,8 +74,9 @@ static uint32_t packed_copy(tg__planner *p, uint32_t x) {
                      .streamed_in = TG__NONE,
                      .kind = TG__L_PACK,
                      .dtype = of->dtype,
+                     .n_in = 1,
+                     .in = {x},
                      .stored = true};
-    n->stream = x; /* what is copied */
     if (new_group(p, TG__G_PACK, copy, numel_of(p, copy)) == TG__NONE) return TG__NONE;
     p->nodes[x].pack = copy;
     read_from_memory(p, x);
@@ -88,7 +89,7 @@ static uint32_t same_of(const tg__planner *p, uint32_t id) { return p->nodes[p->
 
 static void resolve_inputs(const tg__planner *p, tg__lnode *n) {
     n->n_in = n->node->op->source_fn ? 0 : n->node->n_in;
-    for (uint32_t i = 0; i < n->n_in; i++) n->in[i] = same_of(p, n->node->u.in[i]);
+    for (uint32_t i = 0; i < n->n_in && n->n_in != TG__WIDE; i++) n->in[i] = same_of(p, n->node->u.in[i]);
 }
 
 static bool equal_nodes(const tg__lnode *a, const tg__lnode *b) {
@@ -398,10 +399,8 @@ static bool fuse_node(tg__planner *p, uint32_t x) {
         if (n->constant) n->same = find_same(p, x);
         return true;
     }
-    if (node->n_in != TG__WIDE) {
-        resolve_inputs(p, n);
-        if (may_merge(node) && (n->same = find_same(p, x)) != x) return true;
-    }
+    resolve_inputs(p, n);
+    if (n->n_in != TG__WIDE && may_merge(node) && (n->same = find_same(p, x)) != x) return true;
     if (node->op->micro || node->op->source_fn) {
         n->kind = TG__L_MICRO;
         return fuse_micro(p, x);

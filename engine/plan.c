@@ -161,9 +161,9 @@ void tg__planner_free(tg_tape *t) {
     if (!p) return;
     while (p->oldest) drop(p, p->oldest);
     tg__live_free(&p->live);
-    void *const blocks[] = {p->nodes,   p->views,   p->groups,   p->order,   p->table,  p->edges,      p->pairs,
-                            p->edge_of, p->waiting, p->stack,    p->effects, p->deaths, p->death_next, p->holes,
-                            p->base,    p->args,    p->root_ids, p->buckets, p->seen};
+    void *const blocks[] = {p->nodes,    p->views,   p->groups,     p->order,   p->table,  p->turns,      p->first_of,
+                            p->next_of,  p->effects, p->written_by, p->deaths,  p->holes,  p->death_next, p->base,
+                            p->args,     p->seen,    p->root_ids,   p->buckets};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
 #define TG__TABLE(type, name) tg__free(p->draft.name);
     TG__PLAN_TABLES(TG__TABLE)

@@ -189,6 +189,7 @@ typedef struct tg__group {
     uint8_t kind;
     bool can_fail, writes; /* writes: makes the new value of a variable */
     bool read_outside;     /* another group reads what this one makes */
+    bool early;            /* in a step: something that can fail needs it */
     uint32_t node;         /* kernel or pack: its only node; a block's first */
     uint32_t last;         /* a block's newest node: lnode.next links from node to last */
     uint32_t n_nodes, n_streams;
@@ -221,7 +222,7 @@ typedef struct tg__lnode {
     uint32_t streamed_in, stream;   /* the same when steps are made, and there its stream */
     uint32_t next;                  /* in its block */
     uint32_t last_reader;           /* in the block that makes it; TG__NONE: read after all its micro-ops */
-    uint32_t in[TG__INLINE_INPUTS]; /* the nodes equal to its inputs, unless it has more */
+    uint32_t in[TG__INLINE_INPUTS]; /* the nodes equal to its inputs, unless n_in is TG__WIDE; what a packed copy is of */
     uint8_t n_in, held;             /* held: bit i: input i is read where the same block made it */
     uint16_t reg;
     uint8_t kind, dtype;
@@ -265,7 +266,8 @@ typedef struct tg__planner {
     bool has_outputs;   /* some node is a further output */
     tg__seen *table;    /* equal nodes: open hash */
     uint32_t table_cap;
-    uint32_t *pairs, pairs_cap, *edges, edges_cap, *edge_of, edge_of_cap, *waiting, waiting_cap, *stack, stack_cap;
+    uint32_t *turns, turns_cap, *first_of, first_of_cap, *next_of, next_of_cap; /* of groups (schedule.c) */
+    uint32_t *written_by, written_by_cap; /* by lnode, of the leaf that reads a variable: the group that writes the new value */
     tg__effect_plan *effects;
     uint32_t effects_cap;
     tg__plan draft; /* the tables grow here */
