@@ -14,15 +14,19 @@
 /* A tile is ROWS x (TILE_VECTORS vectors): its accumulators, a row of B and a broadcast of A fit the registers. */
 #define VECTOR_BYTES TG__VECTOR_BYTES
 #if VECTOR_BYTES == 64
+#define STREAM_GROUP 4
 #define ROWS 12
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif VECTOR_BYTES == 32
+#define STREAM_GROUP 2
 #define ROWS 6
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #elif defined(__aarch64__)
+#define STREAM_GROUP 4
 #define ROWS 10
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10)
 #else
+#define STREAM_GROUP 2
 #define ROWS 4
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4)
 #endif
@@ -30,13 +34,17 @@
 
 #define SMALL 32             /* m, n and K up to this go without packing, scratch and threads */
 #define SMALL_WORK 400       /* what such a product costs beside its multiplications, in units of tg_parallel */
-#define STREAM_ROWS 4        /* up to this many rows of C, a large B is read once, along its rows, and not packed */
-#define STREAM_ELEMENTS 2048 /* accumulators of that path, and elements of its buffer: they stay in L1 */
+#define STREAM_ROWS 4        /* up to this many rows of C, B is read once, along its rows, and not packed */
+#define STREAM_MORE 8        /* the same where B has STREAM_LARGE bytes or more */
+#define STREAM_LARGE 262144
+#define STREAM_TERMS 4       /* rows of B at a time */
+#define STREAM_ELEMENTS 4096 /* accumulators of that path, and elements of its buffer: they stay in L1 */
 #define STREAM_STRIP 64      /* columns of that buffer */
 #define A_BLOCK_BYTES 576    /* bytes of a column of the block of A that is packed at once: the block stays in L2 */
 #define B_BLOCK_BYTES 2048   /* bytes of a row of the block of B that is packed at once */
 #define DOT_SQUARES 4        /* squares of columns whose rows are turned in registers at once */
 #define PAGE_BYTES 4096      /* rows so far apart share the few places of one set of L1: not many of them at once */
+#define ALONG_BYTES 16384    /* B up to this stays in L1 while rows of C are written along */
 #define PLACE_COLS 16        /* a block of up to this many panels reads A in place */
 #define NEAR_BYTES 4096      /* rows of B at most this far apart are packed by the tiles that read them */
 #define WIDE_PANELS 4        /* panels of B packed side by side */

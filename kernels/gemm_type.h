@@ -139,6 +139,15 @@ static void FN(give_turned)(FN(result) to, int64_t rows, int64_t cols, const T *
     }
 }
 
+static void FN(give_row)(T *to, int64_t cols, const T *from, bool add) {
+    int64_t j = 0;
+    for (; j + LANES <= cols; j += LANES) {
+        VEC v = FN(load)(from + j);
+        FN(store)(to + j, add ? FN(load)(to + j) + v : v);
+    }
+    for (; j < cols; j++) to[j] = add ? to[j] + from[j] : from[j];
+}
+
 /* c (strided) = or += sum (packed rows) */
 static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *sum, int64_t sum_row, bool add) {
     if (to.row == 1 && to.col != 1 && sum_row >= round_up(cols, SQUARE)) {
@@ -148,7 +157,9 @@ static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *su
     for (int64_t i = 0; i < rows; i++) {
         T *c = to.c + i * to.row;
         const T *from = sum + i * sum_row;
-        if (add) {
+        if (to.col == 1) {
+            FN(give_row)(c, cols, from, add);
+        } else if (add) {
             for (int64_t j = 0; j < cols; j++) c[j * to.col] += from[j];
         } else {
             for (int64_t j = 0; j < cols; j++) c[j * to.col] = from[j];
@@ -184,12 +195,25 @@ static void FN(sweep_panel)(int64_t rows, int64_t cols, int64_t k, FN(left) left
     }
 }
 
-/* to (rows x cols) = or += left right, over k terms. */
-static void FN(sweep)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to, bool add) {
+static void FN(sweep_panels)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to,
+                             bool add) {
     for (int64_t j = 0; j < cols; j += TILE_COLS, right.p += right.panel) {
         FN(result) at = {to.c + j * to.col, to.row, to.col};
         FN(sweep_panel)(rows, min_of(cols - j, TILE_COLS), k, left, right.p, right.term, right.copy, at, add);
         if (right.copy) right.copy += right.copy_panel;
+    }
+}
+
+/* to (rows x cols) = or += left right, over k terms. Panel by panel, each of which stays in L1; or, where all panels do and rows
+ * of C share the few places of one set, along the rows of C. */
+static void FN(sweep)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to, bool add) {
+    bool along = cols * k * (int64_t)sizeof(T) <= ALONG_BYTES && to.row * (int64_t)sizeof(T) % PAGE_BYTES == 0;
+    int64_t tiles = along ? (rows + ROWS - 1) / ROWS : 1;
+    for (int64_t t = 0, i = 0; t < tiles; t++) {
+        int64_t count = rows / tiles + (t < rows % tiles);
+        FN(left) part = {left.p + i * (left.packed ? k : left.lane), left.lane, left.term, left.packed};
+        FN(sweep_panels)(count, cols, k, part, right, (FN(result)){to.c + i * to.row, to.row, to.col}, add);
+        i += count;
     }
 }
 
@@ -299,16 +323,18 @@ static void FN(pack_right)(T *dst, const FN(product) *q, int64_t first, int64_t 
 /* sum[i][j] += terms a[i * lane + t * term] * b[t * b_term + j], `steps` terms, one after another. */
 INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
                              int64_t sum_row, int64_t cols) {
-    VEC left[STREAM_ROWS][4];
+    VEC left[STREAM_GROUP][STREAM_TERMS];
     UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int t = 0; t < steps; t++) left[i][t] = FN(splat)(a[i * lane + t * term]);
     }
     int64_t j = 0;
     for (; j + LANES <= cols; j += LANES) {
+        VEC right[STREAM_TERMS];
+        UNROLL for (int t = 0; t < steps; t++) right[t] = FN(load)(b + t * b_term + j);
         UNROLL for (int i = 0; i < rows; i++) {
             T *to = sum + i * sum_row + j;
             VEC s = FN(load)(to);
-            UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], FN(load)(b + t * b_term + j), s);
+            UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], right[t], s);
             FN(store)(to, s);
         }
     }
@@ -321,21 +347,26 @@ INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int6
     }
 }
 
-INLINE void FN(stream_rows)(int rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
-                            int64_t sum_row, int64_t cols) {
-    for (; k >= 4; k -= 4, a += 4 * term, b += 4 * b_term)
-        FN(stream_terms)(rows, 4, a, lane, term, b, b_term, sum, sum_row, cols);
-    for (; k > 0; k--, a += term, b += b_term) FN(stream_terms)(rows, 1, a, lane, term, b, b_term, sum, sum_row, cols);
+/* The same for all rows, which find the part of B in L1 after the first. */
+INLINE void FN(stream_rows)(int64_t rows, int steps, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
+                            T *sum, int64_t sum_row, int64_t cols) {
+    int64_t i = 0;
+    for (; i + STREAM_GROUP <= rows; i += STREAM_GROUP)
+        FN(stream_terms)(STREAM_GROUP, steps, a + i * lane, lane, term, b, b_term, sum + i * sum_row, sum_row, cols);
+    for (; i < rows; i++) FN(stream_terms)(1, steps, a + i * lane, lane, term, b, b_term, sum + i * sum_row, sum_row, cols);
+}
+
+INLINE void FN(stream_all)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *sum,
+                           int64_t sum_row, int64_t cols) {
+    for (; k >= STREAM_TERMS; k -= STREAM_TERMS, a += STREAM_TERMS * term, b += STREAM_TERMS * b_term)
+        FN(stream_rows)(rows, STREAM_TERMS, a, lane, term, b, b_term, sum, sum_row, cols);
+    for (; k > 0; k--, a += term, b += b_term) FN(stream_rows)(rows, 1, a, lane, term, b, b_term, sum, sum_row, cols);
 }
 
 static void FN(stream_piece)(int64_t rows, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
                              T *sum, int64_t sum_row, int64_t cols) {
-    switch (rows) {
-    case 1: FN(stream_rows)(1, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
-    case 2: FN(stream_rows)(2, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
-    case 3: FN(stream_rows)(3, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
-    default: FN(stream_rows)(4, k, a, lane, term, b, b_term, sum, sum_row, cols); break;
-    }
+    if (rows == 1) FN(stream_all)(1, k, a, lane, term, b, b_term, sum, sum_row, cols);
+    else FN(stream_all)(rows, k, a, lane, term, b, b_term, sum, sum_row, cols);
 }
 
 /* The same where the terms of a column of B are adjacent: `squares` x SQUARE columns at a time, of the last square `count` of
@@ -428,6 +459,42 @@ static void FN(stream)(const FN(product) *q, FN(region) r, FN(result) to, T *buf
     }
 }
 
+/* ------------------------------------------------------------------ few terms */
+
+/* A result that costs no more than its stores: each row is written from begin to end. */
+INLINE void FN(thin_rows)(int terms, const FN(region) *r, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
+                          FN(result) to) {
+    for (int64_t i = 0; i < r->rows; i++, a += lane, to.c += to.row) {
+        VEC left[STREAM_TERMS];
+        UNROLL for (int t = 0; t < terms; t++) left[t] = FN(splat)(a[t * term]);
+        for (int64_t j = 0; j < r->cols; j += LANES) {
+            bool whole = j + LANES <= r->cols;
+            VEC s = {0};
+            UNROLL for (int t = 0; t < terms; t++) {
+                const T *from = b + t * b_term + j;
+                s = FN(fma)(left[t], whole ? FN(load)(from) : FN(part)(from, (int)(r->cols - j)), s);
+            }
+            if (whole) FN(store)(to.c + j, s);
+            else memcpy(to.c + j, &s, (size_t)(r->cols - j) * sizeof(T));
+        }
+    }
+}
+
+static void FN(thin)(const FN(product) *q, FN(region) r, FN(result) to) {
+    const T *a = q->a.pairs[0] + q->a.offset + r.row * q->a.lane, *b = q->b.pairs[0] + q->b.offset + r.col;
+    switch (r.terms) {
+    case 1: FN(thin_rows)(1, &r, a, q->a.lane, q->a.term, b, q->b.term, to); break;
+    case 2: FN(thin_rows)(2, &r, a, q->a.lane, q->a.term, b, q->b.term, to); break;
+    case 3: FN(thin_rows)(3, &r, a, q->a.lane, q->a.term, b, q->b.term, to); break;
+    default: FN(thin_rows)(4, &r, a, q->a.lane, q->a.term, b, q->b.term, to); break;
+    }
+}
+
+/* Where rows of C and of B are adjacent in memory and no term comes from another pair or an image. */
+static bool FN(is_thin)(const FN(product) *q, FN(result) to) {
+    return q->K <= STREAM_TERMS && q->K == q->k && to.col == 1 && q->b.lane == 1 && !q->a.image && !q->b.image;
+}
+
 /* ------------------------------------------------------------------ a region of C */
 
 /* Where a block of an operand lies in one pair, tiles may read it in place. */
@@ -465,7 +532,12 @@ static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left
 
 /* to = the sum of r.terms terms, for the rows and columns of r. */
 static void FN(region_product)(const FN(product) *q, FN(region) r, FN(result) to, T *buffer) {
-    if (r.rows <= STREAM_ROWS && r.cols >= 4 * LANES && !q->a.image) {
+    if (FN(is_thin)(q, to)) {
+        FN(thin)(q, r, to);
+        return;
+    }
+    int64_t few = q->b.lane == 1 && q->n * q->K * (int64_t)sizeof(T) >= STREAM_LARGE ? STREAM_MORE : STREAM_ROWS;
+    if (r.rows <= few && r.cols >= 4 * LANES && !q->a.image) {
         FN(stream)(q, r, to, buffer);
         return;
     }

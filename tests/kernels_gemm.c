@@ -344,12 +344,16 @@ int tg_test_gemm(FILE *out) {
         check_shape(&log, sets, n_sets, (tg_dtype)d, 2, 70, 1024, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 300, 12, 260, 1, true);
         check_shape(&log, sets, n_sets, (tg_dtype)d, 40, 31, 2300, 3, true);
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 20, 1022, 5, 1, true); /* rows of C a page apart */
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 40, 1022, 4, 1, true);
+        check_shape(&log, sets, n_sets, (tg_dtype)d, 7, 1022, 300, 1, true);
         for (int t = 0; t < 4; t++) {
             for (int s = 0; s < n_sets; s++) {
                 check_batch(&log, &sets[s], (tg_dtype)d, 4, 16, 16, 300, false, threads[t]);
                 check_batch(&log, &sets[s], (tg_dtype)d, 31, 32, 7, 40, true, threads[t]);
                 check_batch(&log, &sets[s], (tg_dtype)d, 70, 65, 80, 3, true, threads[t]);
                 check_batch(&log, &sets[s], (tg_dtype)d, 20, 40, 64, 31, false, threads[t]);
+                check_batch(&log, &sets[s], (tg_dtype)d, 40, 50, 3, 5, true, threads[t]);
                 check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 2, false, threads[t]);
                 check_batch(&log, &sets[s], (tg_dtype)d, 9, 10, 4000, 7, true, threads[t]);
             }
