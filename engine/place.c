@@ -9,7 +9,9 @@ static int64_t rounded(int64_t bytes) { return bytes <= 0 ? ALIGN : (bytes + ALI
 
 /* What a value takes of the pool: itself, and guards where memory is debugged. */
 static int64_t guard(const tg__planner *p) { return p->t->debug_memory ? TG__GUARD : 0; }
-static int64_t span(const tg__planner *p, int64_t bytes) { return rounded(bytes) + 2 * guard(p); }
+static int64_t span(const tg__planner *p, int64_t bytes) {
+    return rounded((int64_t)tg__apart((size_t)bytes)) + 2 * guard(p);
+}
 
 static bool open_hole(tg__planner *p, int64_t offset, int64_t bytes) {
     uint32_t i = p->n_holes;

@@ -143,7 +143,7 @@ tg_mark tg_tape_mark(tg_tape *t) {
 void *tg__value_memory(tg_tape *t, uint32_t id, size_t size) {
     uint32_t level = t->n_marks;
     while (level && id < t->marks[level - 1].id) level--;
-    return tg__arena_take(&t->values[level], size);
+    return tg__arena_take(&t->values[level], tg__apart(size));
 }
 
 static bool is_held(const tg_tape *t, uint32_t id) { return t->nodes[id].flags & TG__HELD; }

@@ -183,3 +183,23 @@ TEST(chains, sums_take_the_last_op_over) {
     }
     free(numbers);
 }
+
+/* Large values, kept or not, do not begin at one place of a page. */
+TEST(chains, large_values_lie_apart) {
+    enum { N = 1 << 17, BYTES = 4 * N, PAGE = 4096, KEPT = 4 };
+    float *numbers = calloc(N, sizeof *numbers);
+    tg_tape *t = tg_tape_new();
+    tg_tensor y[KEPT];
+    for (int step = 0; numbers && step < 2; step++) {
+        tg_tape_reset(t);
+        tg_tensor x = tg_input(t, tg_f32(numbers, TG_SHAPE(N)));
+        for (int k = 0; k < KEPT; k++) y[k] = tg_cumsum(x = tg_cumsum(x, 0), 0);
+        CHECK_EQ_I(tg_run(t, y, KEPT), TG_OK);
+    }
+    CHECK(tg_stats(t).pool_bytes > BYTES && tg_stats(t).pool_bytes % PAGE != 0, "%llu bytes",
+          (unsigned long long)tg_stats(t).pool_bytes);
+    for (int k = 1; k < KEPT; k++)
+        CHECK(((uintptr_t)tg_data(y[k]) - (uintptr_t)tg_data(y[0])) % PAGE != 0, "value %d", k);
+    tg_tape_free(t);
+    free(numbers);
+}
