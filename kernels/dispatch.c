@@ -38,6 +38,10 @@
         .softmax_f64 = tg__softmax_f64_##set,                                                                \
         .log_softmax_f32 = tg__log_softmax_f32_##set,                                                        \
         .log_softmax_f64 = tg__log_softmax_f64_##set,                                                        \
+        .softmax_grad_f32 = tg__softmax_grad_f32_##set,                                                      \
+        .softmax_grad_f64 = tg__softmax_grad_f64_##set,                                                      \
+        .log_softmax_grad_f32 = tg__log_softmax_grad_f32_##set,                                              \
+        .log_softmax_grad_f64 = tg__log_softmax_grad_f64_##set,                                              \
         .row_norm = {tg__row_norm_f32_##set, tg__row_norm_f64_##set},                                        \
         .row_norm_grad = {tg__row_norm_grad_f32_##set, tg__row_norm_grad_f64_##set},                         \
         .channel_norm = {tg__channel_norm_f32_##set, tg__channel_norm_f64_##set},                            \

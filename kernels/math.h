@@ -280,6 +280,19 @@ static inline double tg__exp_low_f64(double x) {
 static inline float tg__exp_f32(float x) { return tg__pick_f32(x > 89.0f, INFINITY, tg__exp_low_f32(x)); }
 static inline double tg__exp_f64(double x) { return tg__pick_f64(x > 710.0, (double)INFINITY, tg__exp_low_f64(x)); }
 
+/* e^x for x <= 0 is (1 + expm1_core(r)) 2^n: returns r. At the clamp, and where e^x is below the least normal number, 2^n is 0.
+ * Two loops where there are many: the dependent operations of the whole fill the CPU's queues. */
+static inline float tg__exp_split_f32(float x, float *power) {
+    const float bias = TG__ROUND_F32 + 127, c = x < -88.0f ? -88.0f : x, sum = tg__fma_f32(c, (float)TG__LOG2E, bias);
+    *power = tg__from_bits_f32(tg__bits_f32(sum) << 23);
+    return tg__exp_rest_f32(c, sum - bias);
+}
+static inline double tg__exp_split_f64(double x, double *power) {
+    const double bias = TG__ROUND_F64 + 1023, c = x < -709.0 ? -709.0 : x, sum = tg__fma_f64(c, TG__LOG2E, bias);
+    *power = tg__from_bits_f64(tg__bits_f64(sum) << 52);
+    return tg__exp_rest_f64(c, sum - bias);
+}
+
 /* 2^x: f32 1 ULP, f64 1.5 ULP. */
 static inline float tg__exp2_f32(float x) {
     const float c = x < -151.0f ? -151.0f : x, sum = c + TG__SCALE_F32;

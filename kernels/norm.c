@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/fetch.h"
 #include "kernels/fold.h"
 
 #if defined(__AVX512F__)

@@ -100,7 +100,6 @@ void TG__SET(FN(tg__row_norm))(const tg__row_norm *a, int64_t begin, int64_t end
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n;
         T *y = (T *)a->y + row * a->n;
-        if (row + 1 < end) tg__fetch(x + a->n, (size_t)a->n * sizeof(T));
         FN(moments) m = FN(row_moments)(a, x);
         if (w && b) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j] + b[j];
         else if (w) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j];
@@ -126,14 +125,9 @@ INLINE void FN(grad_row)(const T *x, const T *g, const T *w, FN(row_grad) r, int
 /* dx = rate (g w - mean of g w - z mean of g w z) with z = (x - mean) rate; without centering, no mean of g w. */
 void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_t end, void *dw, void *db) {
     const T *w = a->w;
-    const size_t bytes = (size_t)a->n * sizeof(T);
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n, *g = (const T *)a->g + row * a->n;
         T *dx = (T *)a->y + row * a->n;
-        if (row + 1 < end) {
-            tg__fetch(x + a->n, bytes);
-            tg__fetch(g + a->n, bytes);
-        }
         FN(moments) m = FN(row_moments)(a, x);
         double sums[2] = {0, 0}, rate = (double)m.rate, n = (double)a->n;
         FN(products_of)(x, g, w, a->n, m.mean, sums);

@@ -184,7 +184,7 @@ static int64_t seen_by(const attention *a, int64_t i) {
                 s[j] = -(T)INFINITY;                                                                              \
         }                                                                                                         \
         if (any)                                                                                                  \
-            tg__kernels_get()->softmax(s, s, 1, seen);                                                            \
+            tg__kernels_get()->softmax(s, s, 1, seen, false);                                                            \
         else                                                                                                      \
             seen = 0;                                                                                             \
         for (int64_t j = seen; j < n; j++) s[j] = 0;                                                              \

@@ -129,6 +129,7 @@ extern const tg_op tg__op_log1p;
 extern const tg_op tg__op_log2;
 extern const tg_op tg__op_log_sigmoid;
 extern const tg_op tg__op_log_softmax;
+extern const tg_op tg__op_log_softmax_grad;
 extern const tg_op tg__op_logcumsumexp;
 extern const tg_op tg__op_logsumexp;
 extern const tg_op tg__op_lt;
@@ -196,6 +197,7 @@ extern const tg_op tg__op_slice;
 extern const tg_op tg__op_slogdet;
 extern const tg_op tg__op_smooth_l1;
 extern const tg_op tg__op_softmax;
+extern const tg_op tg__op_softmax_grad;
 extern const tg_op tg__op_softplus;
 extern const tg_op tg__op_softsign;
 extern const tg_op tg__op_solve;
@@ -358,6 +360,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_log2,
     &tg__op_log_sigmoid,
     &tg__op_log_softmax,
+    &tg__op_log_softmax_grad,
     &tg__op_logcumsumexp,
     &tg__op_logsumexp,
     &tg__op_lt,
@@ -425,6 +428,7 @@ const tg_op *const tg__op_list[] = {
     &tg__op_slogdet,
     &tg__op_smooth_l1,
     &tg__op_softmax,
+    &tg__op_softmax_grad,
     &tg__op_softplus,
     &tg__op_softsign,
     &tg__op_solve,

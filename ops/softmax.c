@@ -15,20 +15,23 @@ static tg_status rows_infer(tg_infer *f) {
 }
 
 typedef struct rows_run {
-    const void *x;
+    const void *x, *g;
     void *y;
     int64_t n;
-    void (*f32)(const float *x, float *y, int64_t rows, int64_t n);
-    void (*f64)(const double *x, double *y, int64_t rows, int64_t n);
+    bool past;
+    void (*f32)(const float *x, float *y, int64_t rows, int64_t n, bool past);
+    void (*f64)(const double *x, double *y, int64_t rows, int64_t n, bool past);
+    void (*grad_f32)(const float *y, const float *g, float *dx, int64_t rows, int64_t n, bool past);
+    void (*grad_f64)(const double *y, const double *g, double *dx, int64_t rows, int64_t n, bool past);
 } rows_run;
 
 static void rows_f32(int64_t begin, int64_t end, void *ctx) {
     const rows_run *r = ctx;
-    r->f32((const float *)r->x + begin * r->n, (float *)r->y + begin * r->n, end - begin, r->n);
+    r->f32((const float *)r->x + begin * r->n, (float *)r->y + begin * r->n, end - begin, r->n, r->past);
 }
 static void rows_f64(int64_t begin, int64_t end, void *ctx) {
     const rows_run *r = ctx;
-    r->f64((const double *)r->x + begin * r->n, (double *)r->y + begin * r->n, end - begin, r->n);
+    r->f64((const double *)r->x + begin * r->n, (double *)r->y + begin * r->n, end - begin, r->n, r->past);
 }
 
 #define WORK_PER_ELEMENT 20.0 /* an exponential and three passes, in the unit of tg_parallel */
@@ -39,7 +42,45 @@ static tg_status rows_kernel(tg_kernel_args *k, rows_run r) {
     r.x = x->data;
     r.y = k->out[0].data;
     r.n = x->shape->dims[x->shape->rank - 1];
+    r.past = tg__stores_past(x->numel, x->dtype);
     tg_parallel(k->threads, x->numel / r.n, (double)x->numel * WORK_PER_ELEMENT, x->dtype == TG_F32 ? rows_f32 : rows_f64, &r);
+    return TG_OK;
+}
+
+static void grad_rows_f32(int64_t begin, int64_t end, void *ctx) {
+    const rows_run *r = ctx;
+    const int64_t at = begin * r->n;
+    r->grad_f32((const float *)r->x + at, (const float *)r->g + at, (float *)r->y + at, end - begin, r->n, r->past);
+}
+static void grad_rows_f64(int64_t begin, int64_t end, void *ctx) {
+    const rows_run *r = ctx;
+    const int64_t at = begin * r->n;
+    r->grad_f64((const double *)r->x + at, (const double *)r->g + at, (double *)r->y + at, end - begin, r->n, r->past);
+}
+
+#define GRAD_WORK_PER_ELEMENT 12.0
+
+/* (y, g) -> dx */
+static tg_status grad_rows_kernel(tg_kernel_args *k, rows_run r) {
+    const tg_operand *y = &k->in[0];
+    if (!y->numel) return TG_OK;
+    r.x = y->data;
+    r.g = k->in[1].data;
+    r.y = k->out[0].data;
+    r.n = y->shape->dims[y->shape->rank - 1];
+    r.past = tg__stores_past(y->numel, y->dtype);
+    tg_parallel(k->threads, y->numel / r.n, (double)y->numel * GRAD_WORK_PER_ELEMENT,
+                y->dtype == TG_F32 ? grad_rows_f32 : grad_rows_f64, &r);
+    return TG_OK;
+}
+
+static tg_status grad_rows_infer(tg_infer *f) {
+    tg_status s = rows_infer(f);
+    if (s) return s;
+    if (f->in_dtype[1] != f->in_dtype[0])
+        return tg_infer_fail(f, TG_EDTYPE, "the cotangent is %s", tg_dtype_name(f->in_dtype[1]));
+    if (!tg_shape_equal(f->in_shape[0], f->in_shape[1]))
+        return tg_infer_fail(f, TG_ESHAPE, "the cotangent's shape is not that of y");
     return TG_OK;
 }
 
@@ -66,6 +107,20 @@ static tg_tensor shifted(tg_tensor x) {
          BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()))), BAD("no input", TG_EARG, "not 0", ),           \
          BAD("no class", TG_ESHAPE, "size 0", INPUTS(IN('f', (3, 0)))),                                         \
          BAD("two inputs", TG_EARG, "not 2", INPUTS(IN('f', (3)), IN('f', (3)))))
+
+#define GRAD_SAMPLES                                                                                                        \
+    SAMPLES(SAMPLE("rows", INPUTS(IN('f', (3, 5)), IN('f', (3, 5)))), SAMPLE("a vector", INPUTS(IN('f', (7)), IN('f', (7)))),\
+            SAMPLE("a batch", INPUTS(IN('f', (2, 2, 3)), IN('f', (2, 2, 3)))),                                              \
+            SAMPLE("one class", INPUTS(IN('f', (3, 1)), IN('f', (3, 1)))),                                                  \
+            SAMPLE("long rows", INPUTS(IN('f', (2, 67)), IN('f', (2, 67)))),                                                \
+            SAMPLE("rows of two leaves", INPUTS(IN('f', (2, 1100)), IN('f', (2, 1100)))),                                   \
+            SAMPLE("no rows", INPUTS(IN('f', (0, 3)), IN('f', (0, 3)))))
+#define GRAD_BADS                                                                                                           \
+    BADS(BAD("whole numbers", TG_EDTYPE, "not i64", INPUTS(IN('i', (3, 4)), IN('f', (3, 4)))),                              \
+         BAD("a cotangent of whole numbers", TG_EDTYPE, "the cotangent is i64", INPUTS(IN('f', (3, 4)), IN('i', (3, 4)))),  \
+         BAD("a cotangent of another shape", TG_ESHAPE, "cotangent's shape", INPUTS(IN('f', (3, 4)), IN('f', (4)))),        \
+         BAD("rank 0", TG_ESHAPE, "rank 0", INPUTS(IN('f', ()), IN('f', ()))),                                              \
+         BAD("no cotangent", TG_EARG, "not 1", INPUTS(IN('f', (3)))))
 
 /* A row op along another axis than the last: swapped there and back. */
 static tg_tensor along(const char *site, const tg_op *op, tg_tensor x, int64_t axis) {
@@ -100,9 +155,10 @@ static tg_tensor softmax_define(tg_tape *t, const tg_tensor *in, int n_in, const
     return tg_div(e, tg_sum(e, LAST, true));
 }
 
+extern const tg_op tg__op_softmax_grad, tg__op_log_softmax_grad;
+
 static void softmax_vjp(tg_vjp_args *v) {
-    tg_tensor g = v->g[0], y = v->out[0];
-    tg_vjp_give(v, 0, tg_mul(y, tg_sub(g, tg_sum(tg_mul(g, y), LAST, true))));
+    tg_vjp_give(v, 0, tg_apply(NULL, &tg__op_softmax_grad, NULL, (tg_tensor[]){v->out[0], v->g[0]}, 2));
 }
 
 const tg_op tg__op_softmax = {
@@ -144,8 +200,7 @@ static tg_tensor log_softmax_define(tg_tape *t, const tg_tensor *in, int n_in, c
 }
 
 static void log_softmax_vjp(tg_vjp_args *v) {
-    tg_tensor g = v->g[0], y = v->out[0];
-    tg_vjp_give(v, 0, tg_sub(g, tg_mul(tg_exp(y), tg_sum(g, LAST, true))));
+    tg_vjp_give(v, 0, tg_apply(NULL, &tg__op_log_softmax_grad, NULL, (tg_tensor[]){v->out[0], v->g[0]}, 2));
 }
 
 const tg_op tg__op_log_softmax = {
@@ -173,6 +228,57 @@ const tg_op tg__op_log_softmax = {
 TG_API(tg_tensor, tg_log_softmax, (tg_tensor x, int64_t axis), (x, axis)) {
     return along(site, &tg__op_log_softmax, x, axis);
 }
+
+/* ------------------------------------------------------------------ softmax_grad, log_softmax_grad: (y, g) -> dx */
+
+static tg_status softmax_grad_kernel(tg_kernel_args *k) {
+    const tg__kernels *kernels = tg__kernels_get();
+    return grad_rows_kernel(k, (rows_run){.grad_f32 = kernels->softmax_grad_f32, .grad_f64 = kernels->softmax_grad_f64});
+}
+
+static tg_tensor softmax_grad_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {
+    (void)t, (void)n_in, (void)attr;
+    return tg_mul(in[0], tg_sub(in[1], tg_sum(tg_mul(in[0], in[1]), LAST, true)));
+}
+
+const tg_op tg__op_softmax_grad = {
+    .name = "softmax_grad",
+    .formula = "dx = y (g - sum of g y over the axis)",
+    .source = "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs",
+    .min_in = 2,
+    .max_in = 2,
+    .infer = grad_rows_infer,
+    .define = softmax_grad_define,
+    .kernel = softmax_grad_kernel,
+    .flops = rows_flops,
+    GRAD_SAMPLES,
+    GRAD_BADS,
+};
+
+static tg_status log_softmax_grad_kernel(tg_kernel_args *k) {
+    const tg__kernels *kernels = tg__kernels_get();
+    return grad_rows_kernel(
+        k, (rows_run){.grad_f32 = kernels->log_softmax_grad_f32, .grad_f64 = kernels->log_softmax_grad_f64});
+}
+
+static tg_tensor log_softmax_grad_define(tg_tape *t, const tg_tensor *in, int n_in, const void *attr) {
+    (void)t, (void)n_in, (void)attr;
+    return tg_sub(in[1], tg_mul(tg_exp(in[0]), tg_sum(in[1], LAST, true)));
+}
+
+const tg_op tg__op_log_softmax_grad = {
+    .name = "log_softmax_grad",
+    .formula = "dx = g - e^y (sum of g over the axis)",
+    .source = "Bridle 1990, Probabilistic interpretation of feedforward classification network outputs",
+    .min_in = 2,
+    .max_in = 2,
+    .infer = grad_rows_infer,
+    .define = log_softmax_grad_define,
+    .kernel = log_softmax_grad_kernel,
+    .flops = rows_flops,
+    GRAD_SAMPLES,
+    GRAD_BADS,
+};
 
 /* ------------------------------------------------------------------ cross_entropy_each: one loss per row */
 
@@ -359,17 +465,17 @@ static tg_status cross_entropy_grad_infer(tg_infer *f) {
 }
 
 /* A label out of range was refused by cross_entropy_each; here it would be no class. */
-#define LOSS_GRAD(T, softmax)                                                  \
-    static void loss_grad_##T(int64_t begin, int64_t end, void *ctx) {         \
-        const loss_run *r = ctx;                                               \
-        const T *x = (const T *)r->x->data + begin * r->n;                     \
-        tg__kernels_get()->softmax(x, (T *)r->y + begin * r->n, end - begin, r->n); \
-        for (int64_t i = begin; i < end; i++) {                                \
-            T *y = (T *)r->y + i * r->n, g = ((const T *)r->g)[i];             \
-            int64_t label = label_at(r->labels, i);                            \
-            if (label >= 0 && label < r->n) y[label] -= 1;                     \
-            for (int64_t j = 0; j < r->n; j++) y[j] *= g;                      \
-        }                                                                      \
+#define LOSS_GRAD(T, softmax)                                                              \
+    static void loss_grad_##T(int64_t begin, int64_t end, void *ctx) {                     \
+        const loss_run *r = ctx;                                                           \
+        const T *x = (const T *)r->x->data + begin * r->n;                                 \
+        tg__kernels_get()->softmax(x, (T *)r->y + begin * r->n, end - begin, r->n, false); \
+        for (int64_t i = begin; i < end; i++) {                                            \
+            T *y = (T *)r->y + i * r->n, g = ((const T *)r->g)[i];                         \
+            int64_t label = label_at(r->labels, i);                                        \
+            if (label >= 0 && label < r->n) y[label] -= 1;                                 \
+            for (int64_t j = 0; j < r->n; j++) y[j] *= g;                                  \
+        }                                                                                  \
     }
 LOSS_GRAD(float, softmax_f32)
 LOSS_GRAD(double, softmax_f64)

@@ -257,10 +257,10 @@ static void check_row(kernel_test *t, const tg__kernels *k, const double *x, int
         most = x[i] > most ? x[i] : most;
     }
     for (int64_t i = 0; i < n; i++) sum += expl(x[i] - most);
-    k->softmax_f32(x32, soft32, 1, n);
-    k->softmax_f64(x, soft64, 1, n);
-    k->log_softmax_f32(log32, log32, 1, n);
-    k->log_softmax_f64(log64, log64, 1, n);
+    k->softmax_f32(x32, soft32, 1, n, false);
+    k->softmax_f64(x, soft64, 1, n, false);
+    k->log_softmax_f32(log32, log32, 1, n, false);
+    k->log_softmax_f64(log64, log64, 1, n, false);
     for (int64_t i = 0; i < n; i++) {
         const double soft = (double)(expl(x[i] - most) / sum), log_soft = (double)(x[i] - most - logl(sum));
         check_near(t, "softmax f32", n, (double)soft32[i], soft, 1e-6 * soft + 1e-38);
@@ -270,13 +270,59 @@ static void check_row(kernel_test *t, const tg__kernels *k, const double *x, int
     }
 }
 
+/* From any y and g. */
+static void check_row_grad(kernel_test *t, const tg__kernels *k, const double *y, int64_t n) {
+    static float y32[MOST_ROW], g32[MOST_ROW], soft32[MOST_ROW], log32[MOST_ROW];
+    static double g[MOST_ROW], soft64[MOST_ROW], log64[MOST_ROW];
+    long double dot = 0, sum = 0;
+    double size = 0;
+    for (int64_t i = 0; i < n; i++) {
+        y32[i] = (float)y[i];
+        g[i] = (double)(g32[i] = (float)kernel_double(t, -1, 1));
+        dot += (long double)y[i] * g[i];
+        sum += g[i];
+        size += fabs(y[i] * g[i]) + fabs(g[i]);
+    }
+    k->softmax_grad_f32(y32, g32, soft32, 1, n, false);
+    k->softmax_grad_f64(y, g, soft64, 1, n, false);
+    k->log_softmax_grad_f32(y32, g32, log32, 1, n, false);
+    k->log_softmax_grad_f64(y, g, log64, 1, n, false);
+    for (int64_t i = 0; i < n; i++) {
+        const double soft = (double)(y[i] * (g[i] - dot)), log_soft = (double)(g[i] - expl(y[i]) * sum), e = exp(y[i]);
+        check_near(t, "softmax_grad f32", n, (double)soft32[i], soft, 1e-6 * (1 + fabs(y[i])) * (1 + size));
+        check_near(t, "softmax_grad f64", n, soft64[i], soft, 1e-14 * (1 + fabs(y[i])) * (1 + size));
+        check_near(t, "log_softmax_grad f32", n, (double)log32[i], log_soft, 1e-6 * (1 + e) * (1 + size));
+        check_near(t, "log_softmax_grad f64", n, log64[i], log_soft, 1e-14 * (1 + e) * (1 + size));
+    }
+}
+
+/* Results stored past the cache are the same bits, wherever rows begin. */
+#define PAST_ROWS 3
+static void check_past(kernel_test *t, const tg__kernels *k, const double *x, int64_t n) {
+    static float a[PAST_ROWS * MOST_ROW + 16], y[2][PAST_ROWS * MOST_ROW + 16];
+    for (int64_t i = 0; i < PAST_ROWS * n; i++) a[i] = (float)x[i % n];
+    for (int shift = 0; shift < 2; shift++) {
+        for (int call = 0; call < 4; call++) {
+            for (int past = 0; past < 2; past++) {
+                float *out = y[past] + (past ? shift : 0);
+                if (call == 0) k->softmax_f32(a, out, PAST_ROWS, n, past);
+                if (call == 1) k->log_softmax_f32(a, out, PAST_ROWS, n, past);
+                if (call == 2) k->softmax_grad_f32(a, a, out, PAST_ROWS, n, past);
+                if (call == 3) k->log_softmax_grad_f32(a, a, out, PAST_ROWS, n, past);
+            }
+            if (memcmp(y[0], y[1] + shift, (size_t)(PAST_ROWS * n) * sizeof **y) != 0)
+                kernel_fail(t, "rows of %lld stored past the cache differ, call %d", (long long)n, call);
+        }
+    }
+}
+
 static void check_edges(kernel_test *t, const tg__kernels *k) {
     float row[3] = {-INFINITY, -INFINITY, -INFINITY}, out[6], two[6] = {1, 2, 3, 1, 2, 3};
-    k->softmax_f32(row, out, 1, 3);
+    k->softmax_f32(row, out, 1, 3, false);
     if (!isnan(out[0]) || !isnan(out[2])) kernel_fail(t, "softmax of -inf throughout is %g", (double)out[0]);
-    k->softmax_f32(two, two, 2, 3);
+    k->softmax_f32(two, two, 2, 3, false);
     if (memcmp(two, two + 3, 3 * sizeof *two) != 0) kernel_fail(t, "softmax: equal rows differ");
-    k->softmax_f32(two, out, 5, 0);
+    k->softmax_f32(two, out, 5, 0, false);
 }
 
 void test_kernel_rows(kernel_test *t) {
@@ -292,6 +338,8 @@ void test_kernel_rows(kernel_test *t) {
                 for (int64_t i = 0; i < sizes[s]; i++) x[i] = (double)(float)(shift + kernel_double(t, -8, 8));
                 if (repeat == 2 && sizes[s] > 1) x[sizes[s] / 2] = -(double)INFINITY;
                 check_row(t, k, x, sizes[s]);
+                if (repeat == 0) check_row_grad(t, k, x, sizes[s]);
+                if (repeat == 0) check_past(t, k, x, sizes[s]);
             }
     }
 }

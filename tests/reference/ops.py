@@ -668,6 +668,8 @@ OPS.update({
     "attention": of(attention_op), "attention_grad": of(attention_grad),
     "softmax": of(lambda xs, a: torch.softmax(xs[0], a.get("axis", -1))),
     "log_softmax": of(lambda xs, a: torch.log_softmax(xs[0], a.get("axis", -1))),
+    "softmax_grad": plain(lambda y, g: torch.ops.aten._softmax_backward_data(g, y, -1, y.dtype)),
+    "log_softmax_grad": plain(lambda y, g: torch.ops.aten._log_softmax_backward_data(g, y, -1, y.dtype)),
 
     "cross_entropy": plain(lambda x, t: by_rows(F.cross_entropy, x, t.reshape(-1).long(), "mean")),
     "cross_entropy_each": plain(lambda x, t: by_rows(F.cross_entropy, x, t.reshape(-1).long(), "none")),
