@@ -11,13 +11,6 @@ static int64_t bytes_of(const tg__planner *p, uint32_t x) {
     return p->nodes[x].numel * tg__dtype_sizes[p->nodes[x].dtype];
 }
 
-/* Appends to a table of the draft; the new entry's index, TG__NONE when out of memory. */
-#define APPEND(p, table, ...)                                                                             \
-    (((p)->draft.n_##table < (p)->table##_cap ||                                                          \
-      tg__grow(&(p)->draft.table, &(p)->table##_cap, (p)->draft.n_##table + 1, sizeof *(p)->draft.table)) \
-         ? ((p)->draft.table[(p)->draft.n_##table] = __VA_ARGS__, (p)->draft.n_##table++)                 \
-         : TG__NONE)
-
 /* ------------------------------------------------------------------ storage */
 
 static uint32_t new_storage(tg__planner *p, tg__storage s) { return APPEND(p, storages, s); }
@@ -380,7 +373,7 @@ static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
     for (uint32_t i = 0; i < w.b.n_streams; i++)
         if (streams(&w)[i].kind == TG__LINEAR) bytes += streams(&w)[i].size * g->numel;
     for (uint32_t i = 0; i < w.b.n_outs; i++) bytes += p->draft.outs[w.b.outs + i].size * g->numel;
-    w.b.work = (double)g->numel * (w.b.n_instrs + w.b.n_tails) * 2;
+    w.b.work = tg__block_work(&w.b);
     uint32_t index = APPEND(p, blocks, w.b);
     return index != TG__NONE && APPEND(p, steps, (tg__step){TG__BLOCK, index, g->node, bytes}) != TG__NONE;
 }

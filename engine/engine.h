@@ -145,6 +145,9 @@ typedef struct tg__profile {
     uint64_t calls, ns, bytes;
 } tg__profile;
 
+/* Whether plans make cheap values twice rather than keep them (remat.c). */
+typedef enum tg__remat_mode { TG__REMAT_LARGE, TG__REMAT_NEVER, TG__REMAT_ALWAYS } tg__remat_mode;
+
 typedef struct tg__mark_record {
     uint32_t id, n_spill, serial;
 } tg__mark_record;
@@ -179,6 +182,7 @@ struct tg_tape {
     bool failed;                        /* an error since the last reset */
     bool has_values;                    /* something ran or is to be kept since the last reset */
     bool eager, check_finite, check_borrowed, debug_memory;
+    tg__remat_mode remat;
     int threads;
     /* effects */
     tg__effect *effects;

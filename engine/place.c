@@ -131,11 +131,11 @@ bool tg__place(tg__planner *p) {
     p->n_holes = 0;
     for (int i = 0; i < TG__BINS; i++) p->bins[i] = TG__NONE;
     if (!start_deaths(p)) return false;
-    uint32_t next = 0;
+    uint32_t next = 0, n = p->n_births ? p->n_births : p->draft.n_storages;
     for (uint32_t step = 0; step < p->draft.n_steps; step++) {
         take_over(p, step);
-        for (; next < p->draft.n_storages; next++) { /* storages were made in the order of their steps; leaves are among them */
-            tg__storage *s = &p->draft.storages[next];
+        for (; next < n; next++) { /* storages were made in the order of their steps; leaves are among them */
+            tg__storage *s = &p->draft.storages[p->n_births ? p->births[next] : next];
             if (s->cls == TG__ST_LEAF) continue;
             if (s->def > step) break;
             if (s->cls == TG__ST_POOL && s->offset < 0) s->offset = take(p, span(p, s->bytes)) + guard(p);

@@ -96,7 +96,9 @@ static tg__plan *keep(tg__planner *p) {
 
 /* ------------------------------------------------------------------ making */
 
-static bool make(tg__planner *p) { return tg__fuse(p) && tg__schedule(p) && tg__emit(p) && tg__place(p); }
+static bool make(tg__planner *p) {
+    return tg__fuse(p) && tg__schedule(p) && tg__emit(p) && tg__rematerialize(p) && tg__place(p);
+}
 
 static const tg__plan *made_plan(tg__planner *p) {
     if (!make(p)) return NULL;
@@ -163,7 +165,7 @@ void tg__planner_free(tg_tape *t) {
     tg__live_free(&p->live);
     void *const blocks[] = {p->nodes,    p->views,   p->groups,     p->order,   p->table,  p->turns,      p->first_of,
                             p->next_of,  p->effects, p->written_by, p->deaths,  p->holes,  p->death_next, p->base,
-                            p->args,     p->seen,    p->root_ids,   p->buckets};
+                            p->args,     p->seen,    p->root_ids,   p->buckets, p->births};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) tg__free(blocks[i]);
 #define TG__TABLE(type, name) tg__free(p->draft.name);
     TG__PLAN_TABLES(TG__TABLE)

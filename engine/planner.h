@@ -5,6 +5,7 @@
  *   schedule.c  the order of the groups
  *   emit.c      groups to steps: micro-ops, streams, operands; which values are stored
  *   runs.c      streams of a block that are read without a copy
+ *   remat.c     values that are made twice rather than kept; redo.c copies their steps
  *   place.c     where stored values lie
  *   plan.c      the cache
  *   run.c       running a plan
@@ -116,6 +117,9 @@ typedef struct tg__block {
     uint32_t n_slots, slot_bytes, n_regs;
     double work;
 } tg__block;
+
+/* What a parallel region weighs. */
+static inline double tg__block_work(const tg__block *b) { return (double)b->numel * (b->n_instrs + b->n_tails) * 2; }
 
 typedef struct tg__operand_ref {
     uint32_t storage, shape, strides; /* strides: index into plan->strides; TG__NONE: packed */
@@ -276,6 +280,7 @@ typedef struct tg__planner {
 #undef TG__TABLE
     uint32_t *deaths, deaths_cap, *death_next, death_next_cap;
     uint32_t bins[TG__BINS]; /* free places of small sizes: storages, linked by death_next */
+    uint32_t *births, n_births, births_cap; /* storages in the order of their making, where that is not that of their numbers */
     tg__hole *holes;
     uint32_t n_holes, holes_cap;
     /* running */
@@ -292,9 +297,17 @@ typedef struct tg__planner {
     uint64_t *seen;
 } tg__planner;
 
+/* Appends to a table of the draft; the new entry's index, TG__NONE when out of memory. */
+#define APPEND(p, table, ...)                                                                             \
+    (((p)->draft.n_##table < (p)->table##_cap ||                                                          \
+      tg__grow(&(p)->draft.table, &(p)->table##_cap, (p)->draft.n_##table + 1, sizeof *(p)->draft.table)) \
+         ? ((p)->draft.table[(p)->draft.n_##table] = __VA_ARGS__, (p)->draft.n_##table++)                 \
+         : TG__NONE)
+
 bool tg__fuse(tg__planner *p);
 bool tg__schedule(tg__planner *p);
 bool tg__emit(tg__planner *p);
+bool tg__rematerialize(tg__planner *p);
 bool tg__place(tg__planner *p);
 
 /* Finds which strided streams of block b can be read in runs (runs.c). */

@@ -15,6 +15,12 @@ static bool env_is_one(const char *name) {
     return v && strcmp(v, "1") == 0;
 }
 
+static tg__remat_mode remat_mode(void) {
+    const char *v = getenv("TG_REMAT");
+    if (v && strcmp(v, "never") == 0) return TG__REMAT_NEVER;
+    return v && strcmp(v, "always") == 0 ? TG__REMAT_ALWAYS : TG__REMAT_LARGE;
+}
+
 static bool start(tg_tape *t) {
     static const tg_op poison = {.name = "poison", .n_out = 1};
     tg_shape scalar = TG_SCALAR;
@@ -38,6 +44,7 @@ tg_tape *tg_tape_new(void) {
     t->eager = env_is_one("TG_EAGER");
     t->check_borrowed = env_is_one("TG_CHECK");
     t->debug_memory = env_is_one("TG_POISON");
+    t->remat = remat_mode();
     if (start(t)) return t;
     tg_tape_free(t);
     return NULL;

@@ -57,19 +57,22 @@ static void fuzz(uint64_t seed, uint64_t count, const fuzz_way *ways, int n) {
 TEST(fuzz, planned_equals_eager) {
     static const fuzz_way ways[] = {{.name = "eager", .eager = true, .threads = 1},
                                     {.name = "planned", .threads = 1},
-                                    {.name = "planned in poisoned memory", .poison = true, .threads = 1}};
+                                    {.name = "planned in poisoned memory, values made twice",
+                                     .poison = true,
+                                     .remat = true,
+                                     .threads = 1}};
     fuzz(1, 600, ways, 3);
 }
 
 TEST(fuzz, threads_change_no_bit) {
     static const fuzz_way ways[] = {{.name = "one thread", .threads = 1},
-                                    {.name = "three threads", .poison = true, .threads = 3},
+                                    {.name = "three threads", .poison = true, .remat = true, .threads = 3},
                                     {.name = "eager, three threads", .eager = true, .threads = 3}};
     fuzz(1000001, 60, ways, 3);
 }
 
 TEST(fuzz, failing_allocations) { /* nothing crashes, nothing leaks */
-    static const fuzz_way ways[] = {{.name = "planned", .poison = true, .threads = 1, .faults = true},
+    static const fuzz_way ways[] = {{.name = "planned", .poison = true, .remat = true, .threads = 1, .faults = true},
                                     {.name = "eager", .eager = true, .threads = 1, .faults = true}};
     for (int way = 0; way < 2; way++) fuzz(2000001, 200, &ways[way], 1);
 }

@@ -33,6 +33,7 @@ void fuzz_trace_free(fuzz_trace *r);
 typedef struct fuzz_way {
     const char *name;
     bool eager, poison;
+    bool remat; /* whatever it costs */
     int threads;
     bool faults; /* the allocator fails now and then: any error may come */
 } fuzz_way;

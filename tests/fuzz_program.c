@@ -877,6 +877,7 @@ void fuzz_run(uint64_t seed, const fuzz_way *way, fuzz_trace *trace) {
     p.t = tg_tape_new();
     p.m = tg_model_new(seed);
     p.t->debug_memory = way->poison;
+    if (way->remat) p.t->remat = TG__REMAT_ALWAYS;
     tg_set_eager(p.t, way->eager);
     tg_set_threads(p.t, way->threads);
     tg_seed(p.t, seed);

@@ -439,6 +439,7 @@ TG_EXPORT int tg_profile_rows(const tg_tape *t, tg_profile_row *rows, int n);
  *   TG_TRAP=1                      the first error of a tape traps, so that a debugger stops at the guilty call
  *   TG_CHECK=1                     borrowed bytes are hashed and compared (tg_borrow)
  *   TG_POISON=1                    memory that is not in use holds NaNs, with guards around each value: slow, for tests
+ *   TG_REMAT=never, always         values of a large run are never made twice to save memory, or whatever it costs
  *   TG_ISA=baseline, avx2, avx512  the instruction set, if the CPU has it
  *   TG_MATMUL=f32, bf16            f32 products without AMX, or on AMX from operands in bf16 (tg_matmul)
  *   TG_CONV=plain                  convolutions without Winograd's filtering (tg_conv2d)
