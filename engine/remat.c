@@ -18,7 +18,7 @@
 #define BYTES_PER_SECOND 8e9
 #define FLOPS_PER_SECOND 64e9
 #define MICRO_OPS_PER_SECOND 16e9
-#define CHEAP_OPS_OF_A_FUNCTION 20
+#define CHEAP_OPS_OF_A_FUNCTION 10
 
 typedef struct reading {
     uint32_t step, next;
