@@ -204,8 +204,8 @@ static void FN(sweep_panels)(int64_t rows, int64_t cols, int64_t k, FN(left) lef
     }
 }
 
-/* to (rows x cols) = or += left right, over k terms. Panel by panel, each of which stays in L1; or, where all panels do and rows
- * of C share the few places of one set, along the rows of C. */
+/* to (rows x cols) = or += left right, over k terms. Panel by panel, each of which stays in L1; or, where all panels do and
+ * rows of C share the few places of one set, along the rows of C. */
 static void FN(sweep)(int64_t rows, int64_t cols, int64_t k, FN(left) left, FN(right) right, FN(result) to, bool add) {
     bool along = cols * k * (int64_t)sizeof(T) <= ALONG_BYTES && to.row * (int64_t)sizeof(T) % PAGE_BYTES == 0;
     int64_t tiles = along ? (rows + ROWS - 1) / ROWS : 1;

@@ -32,18 +32,21 @@ static tg_tensor fail(const char *site, tg_tape *t, tg_status status, const char
     return tg__poison(t);
 }
 
-static tg_tensor over_sequence(const char *site, const char *name, const tg_cell *cell, tg_tensor x, bool lstm) {
+/* The products of all inputs are one: a weight is read once, not once a step. */
+static tg_tensor over_sequence(const char *site, const char *name, tg_cell cell, tg_tensor x, bool lstm) {
     tg_tape *t = tg_tape_of(x);
     tg_shape s = tg_shape_of(x);
     if (!t) return tg__lost(site);
     if (!tg_valid(x)) return tg_stop_gradient_at(site, x); /* says why */
     if (s.rank != 3 || s.dims[0] < 1) return fail(site, t, TG_ESHAPE, name, "x must be (length from 1 up, batch, size)");
-    tg_tensor h = tg_zeros_at(site, t, TG_SHAPE(s.dims[1], tg_shape_of(cell->wh).dims[0]), tg_dtype_of(x)), c = h;
+    tg_tensor h = tg_zeros_at(site, t, TG_SHAPE(s.dims[1], tg_shape_of(cell.wh).dims[0]), tg_dtype_of(x)), c = h;
     tg_tensor *outs = tg__alloc((size_t)s.dims[0] * sizeof *outs);
     if (!outs) return fail(site, t, TG_ENOMEM, name, NULL);
+    x = tg_matmul_at(site, x, cell.wx);
+    cell.wx = (tg_tensor){0};
     for (int64_t i = 0; i < s.dims[0]; i++) {
         tg_tensor step = tg_squeeze_at(site, tg_slice_at(site, x, 0, i, i + 1, 1), TG_AXES(0));
-        h = outs[i] = lstm ? tg_lstm_cell_at(site, step, h, &c, *cell) : tg_gru_cell_at(site, step, h, *cell);
+        h = outs[i] = lstm ? tg_lstm_cell_at(site, step, h, &c, cell) : tg_gru_cell_at(site, step, h, cell);
     }
     tg_tensor y = tg_stack_at(site, outs, (int)s.dims[0], 0);
     tg__free(outs);
@@ -52,10 +55,10 @@ static tg_tensor over_sequence(const char *site, const char *name, const tg_cell
 
 TG_API(tg_tensor, tg_lstm_apply, (tg_recurrent l, tg_tensor x), (l, x)) {
     tg_tape *t = tg__layer_push(x, l.cell.wx);
-    return tg__layer_pop(t, over_sequence(site, "lstm", &l.cell, x, true));
+    return tg__layer_pop(t, over_sequence(site, "lstm", l.cell, x, true));
 }
 
 TG_API(tg_tensor, tg_gru_apply, (tg_recurrent l, tg_tensor x), (l, x)) {
     tg_tape *t = tg__layer_push(x, l.cell.wx);
-    return tg__layer_pop(t, over_sequence(site, "gru", &l.cell, x, false));
+    return tg__layer_pop(t, over_sequence(site, "gru", l.cell, x, false));
 }

@@ -1,9 +1,14 @@
 /* Cells of recurrent networks */
 #include "ops/op_file.h"
 
+/* x wx, or x where it is that already. */
+static tg_tensor input_product(const char *site, tg_tensor x, const tg_cell *w) {
+    return tg__is_none(w->wx) ? x : tg_matmul_at(site, x, w->wx);
+}
+
 /* x wx + h wh + b, or without b. */
 static tg_tensor gates(const char *site, tg_tensor x, tg_tensor h, const tg_cell *w) {
-    tg_tensor z = tg_add_at(site, tg_matmul_at(site, x, w->wx), tg_matmul_at(site, h, w->wh));
+    tg_tensor z = tg_add_at(site, input_product(site, x, w), tg_matmul_at(site, h, w->wh));
     return tg__is_none(w->b) ? z : tg_add_at(site, z, w->b);
 }
 
@@ -24,7 +29,8 @@ static bool has_gates(const char *site, const char *name, tg_tensor z, tg_tensor
     return false;
 }
 
-/*| tg_rnn_cell: one step of a plain recurrent network (Elman's). w.b may be (tg_tensor){0}.
+/*| tg_rnn_cell: one step of a plain recurrent network (Elman's). w.b may be (tg_tensor){0}; so may w.wx, of every cell: x is
+ *  then the product x wx already, which the steps of a sequence can have in one.
  *    y = tanh(x wx + h wh + b)
  *  Shapes:   x (N, I), h (N, H), wx (I, H), wh (H, H), b (H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
@@ -36,7 +42,7 @@ TG_API(tg_tensor, tg_rnn_cell, (tg_tensor x, tg_tensor h, tg_cell w), (x, h, w))
 }
 
 /*| tg_lstm_cell: one step of a long short-term memory. *c, the memory, is read and becomes the next one. The columns of wx, wh
- *  and b are those of the gates i, f, g, o, one after the other; w.b may be (tg_tensor){0}.
+ *  and b are those of the gates i, f, g, o, one after the other; w.b and w.wx may be (tg_tensor){0}, as in tg_rnn_cell.
  *    c' = sigmoid(f) c + sigmoid(i) tanh(g), y = sigmoid(o) tanh(c'), where (i, f, g, o) = x wx + h wh + b
  *  Shapes:   x (N, I), h (N, H), c (N, H), wx (I, 4 H), wh (H, 4 H), b (4 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
@@ -55,7 +61,7 @@ TG_API(tg_tensor, tg_lstm_cell, (tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell
 }
 
 /*| tg_gru_cell: one step of a gated recurrent unit. The columns of wx, wh, b and bh are those of r, z, n, one after the other;
- *  w.b and w.bh, the biases of x wx and of h wh, may be (tg_tensor){0}.
+ *  w.b and w.bh, the biases of x wx and of h wh, may be (tg_tensor){0}, and w.wx as in tg_rnn_cell.
  *    y = (1 - z) n + z h, with r = sigmoid(xr + hr), z = sigmoid(xz + hz), n = tanh(xn + r hn), x. = x wx + b, h. = h wh + bh
  *  Shapes:   x (N, I), h (N, H), wx (I, 3 H), wh (H, 3 H), b (3 H), bh (3 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
@@ -64,7 +70,7 @@ TG_API(tg_tensor, tg_lstm_cell, (tg_tensor x, tg_tensor h, tg_tensor *c, tg_cell
  *  Errors:   TG_ESHAPE if wx has not 3 times as many columns as h; those of tg_matmul, tg_add and tg_mul
  *  Source:   Cho et al. 2014, arXiv:1406.1078, eq. 5 to 8, with r after the product as in Chung et al. 2014, arXiv:1412.3555 */
 TG_API(tg_tensor, tg_gru_cell, (tg_tensor x, tg_tensor h, tg_cell w), (x, h, w)) {
-    tg_tensor xs = tg_matmul_at(site, x, w.wx), hs = tg_matmul_at(site, h, w.wh);
+    tg_tensor xs = input_product(site, x, &w), hs = tg_matmul_at(site, h, w.wh);
     if (!tg__is_none(w.b)) xs = tg_add_at(site, xs, w.b);
     if (!tg__is_none(w.bh)) hs = tg_add_at(site, hs, w.bh);
     if (!has_gates(site, "gru_cell", hs, h, 3)) return tg__poison(tg_tape_of(hs));

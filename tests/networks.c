@@ -168,3 +168,27 @@ TEST(networks, cells_do_what_their_equations_say) {
     check_error(t, tg_lstm_cell(x, h, &next, r), TG_ESHAPE, "4 columns");
     tg_tape_free(t);
 }
+
+static void check_same(tg_tensor x, tg_tensor y) {
+    const void *xs = tg_data(x), *ys = tg_data(y);
+    CHECK(xs && ys && memcmp(xs, ys, N * H * sizeof(double)) == 0, "%s", tg_message(tg_tape_of(x)));
+}
+
+TEST(networks, cells_take_the_product_of_the_input) {
+    tg_tape *t = tg_tape_new();
+    tg_tensor x = numbers(t, TG_SHAPE(N, I), 0), h = numbers(t, TG_SHAPE(N, H), 1), c = numbers(t, TG_SHAPE(N, H), 2);
+    tg_tensor other = c;
+    for (int gates = 1; gates <= 4; gates++) {
+        tg_cell w = {numbers(t, TG_SHAPE(I, gates * H), 3), numbers(t, TG_SHAPE(H, gates * H), 4),
+                     numbers(t, TG_SHAPE(gates * H), 5), {0}};
+        tg_cell rest = w;
+        tg_tensor xw = tg_matmul(x, w.wx);
+        rest.wx = (tg_tensor){0};
+        if (gates == 1) check_same(tg_rnn_cell(x, h, w), tg_rnn_cell(xw, h, rest));
+        if (gates == 3) check_same(tg_gru_cell(x, h, w), tg_gru_cell(xw, h, rest));
+        if (gates != 4) continue;
+        check_same(tg_lstm_cell(x, h, &c, w), tg_lstm_cell(xw, h, &other, rest));
+        check_same(c, other);
+    }
+    tg_tape_free(t);
+}

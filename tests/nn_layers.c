@@ -140,6 +140,24 @@ TEST(nn, recurrent_layers_learn) {
     check_training(m, &(kind){"recurrent", sequence_loss, &l});
 }
 
+TEST(nn, a_recurrent_layer_is_its_cell_step_by_step) {
+    enum { STEPS = 6, ROWS = 2, SIZE = 4 };
+    tg_model *m = tg_model_new(3);
+    tg_tape *t = tg_tape_new();
+    tg_recurrent lstm = tg_lstm_new(m, "lstm", 3, SIZE), gru = tg_gru_new(m, "gru", 3, SIZE);
+    tg_tensor x = numbers(t, TG_SHAPE(STEPS, ROWS, 3)), c = tg_zeros(t, TG_SHAPE(ROWS, SIZE), TG_F32), h = c, g = c;
+    const float *hs = tg_data(tg_lstm_apply(lstm, x)), *gs = tg_data(tg_gru_apply(gru, x));
+    CHECK(hs && gs, "%s", tg_message(t));
+    for (int i = 0; hs && gs && i < STEPS; i++) {
+        tg_tensor step = tg_squeeze(tg_slice(x, 0, i, i + 1, 1), TG_AXES(0));
+        h = tg_lstm_cell(step, h, &c, lstm.cell), g = tg_gru_cell(step, g, gru.cell);
+        CHECK(memcmp(tg_data(h), hs + i * ROWS * SIZE, ROWS * SIZE * sizeof *hs) == 0, "lstm, step %d", i);
+        CHECK(memcmp(tg_data(g), gs + i * ROWS * SIZE, ROWS * SIZE * sizeof *gs) == 0, "gru, step %d", i);
+    }
+    tg_tape_free(t);
+    tg_model_free(m);
+}
+
 static void check_error(tg_tape *t, tg_status status, const char *text) {
     CHECK_EQ_I(tg_error(t), status);
     CHECK_STR(tg_message(t), text);

@@ -1857,7 +1857,8 @@ TG_SITED(tg_tensor, tg_dropout_mask, tg_tape *t, tg_shape shape, tg_dtype dtype,
 TG_SITED(tg_tensor, tg_dropout, tg_tensor x, double p);
 #define tg_dropout(...) tg_dropout_at(TG_HERE, __VA_ARGS__)
 
-/* tg_rnn_cell: one step of a plain recurrent network (Elman's). w.b may be (tg_tensor){0}.
+/* tg_rnn_cell: one step of a plain recurrent network (Elman's). w.b may be (tg_tensor){0}; so may w.wx, of every cell: x is
+ *  then the product x wx already, which the steps of a sequence can have in one.
  *    y = tanh(x wx + h wh + b)
  *  Shapes:   x (N, I), h (N, H), wx (I, H), wh (H, H), b (H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
@@ -1868,7 +1869,7 @@ TG_SITED(tg_tensor, tg_rnn_cell, tg_tensor x, tg_tensor h, tg_cell w);
 #define tg_rnn_cell(...) tg_rnn_cell_at(TG_HERE, __VA_ARGS__)
 
 /* tg_lstm_cell: one step of a long short-term memory. *c, the memory, is read and becomes the next one. The columns of wx, wh
- *  and b are those of the gates i, f, g, o, one after the other; w.b may be (tg_tensor){0}.
+ *  and b are those of the gates i, f, g, o, one after the other; w.b and w.wx may be (tg_tensor){0}, as in tg_rnn_cell.
  *    c' = sigmoid(f) c + sigmoid(i) tanh(g), y = sigmoid(o) tanh(c'), where (i, f, g, o) = x wx + h wh + b
  *  Shapes:   x (N, I), h (N, H), c (N, H), wx (I, 4 H), wh (H, 4 H), b (4 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all
@@ -1881,7 +1882,7 @@ TG_SITED(tg_tensor, tg_lstm_cell, tg_tensor x, tg_tensor h, tg_tensor *c, tg_cel
 #define tg_lstm_cell(...) tg_lstm_cell_at(TG_HERE, __VA_ARGS__)
 
 /* tg_gru_cell: one step of a gated recurrent unit. The columns of wx, wh, b and bh are those of r, z, n, one after the other;
- *  w.b and w.bh, the biases of x wx and of h wh, may be (tg_tensor){0}.
+ *  w.b and w.bh, the biases of x wx and of h wh, may be (tg_tensor){0}, and w.wx as in tg_rnn_cell.
  *    y = (1 - z) n + z h, with r = sigmoid(xr + hr), z = sigmoid(xz + hz), n = tanh(xn + r hn), x. = x wx + b, h. = h wh + bh
  *  Shapes:   x (N, I), h (N, H), wx (I, 3 H), wh (H, 3 H), b (3 H), bh (3 H) -> y (N, H): the next h
  *  Dtypes:   f32, f64, the same for all

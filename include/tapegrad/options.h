@@ -28,7 +28,8 @@ typedef struct tg_attention_config {
     tg_tensor mask; /* bool, true where a row may look; default: everywhere */
 } tg_attention_config;
 
-/* Weights of a recurrent cell: of x, of the state h, and biases, which may be left out. bh, of h wh, is for tg_gru_cell. */
+/* Weights of a recurrent cell: of x, of the state h, and biases, which may be left out, as may wx where x is x wx already.
+ * bh, of h wh, is for tg_gru_cell. */
 typedef struct tg_cell {
     tg_tensor wx, wh, b, bh;
 } tg_cell;
