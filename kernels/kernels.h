@@ -73,13 +73,14 @@ typedef struct tg__gemm {
 static inline bool tg__stores_past(int64_t numel, tg_dtype d) { return (uint64_t)numel * tg_dtype_size(d) >= 8u << 20; }
 
 /* Rows (packed) of n elements, normalised: y = (x - mean) / sqrt(variance + epsilon) w + b; w, b (n) may be NULL. Without
- * center the mean counts as 0. The gradient goes to y; rows [begin, end) are added to dw and db (n). */
+ * center the mean counts as 0. The gradient goes to y; rows [begin, end) are added to dw and db (n). past: y is stored past the
+ * caches (tg__stores_past). */
 typedef struct tg__row_norm {
     const void *x, *w, *b, *g;
     void *y;
     int64_t n;
     double epsilon;
-    bool center;
+    bool center, past;
 } tg__row_norm;
 
 /* Channels of (images, channels, n), packed, each normalised over images and n. mean and variance (channels) are written by

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/fold.h"
+#include "kernels/past.h"
 
 #if defined(__AVX512F__)
 #define VEC_BYTES 64

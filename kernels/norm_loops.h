@@ -97,14 +97,16 @@ static FN(moments) FN(row_moments)(const tg__row_norm *a, const T *x) {
 
 void TG__SET(FN(tg__row_norm))(const tg__row_norm *a, int64_t begin, int64_t end) {
     const T *w = a->w, *b = a->b;
+    const bool past = a->past && tg__can_pass(a->y, a->n * (int64_t)sizeof(T));
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n;
         T *y = (T *)a->y + row * a->n;
         FN(moments) m = FN(row_moments)(a, x);
-        if (w && b) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j] + b[j];
-        else if (w) for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate * w[j];
-        else for (int64_t j = 0; j < a->n; j++) y[j] = (x[j] - m.mean) * m.rate;
+        if (w && b) { TG__STORE_ROW(y, a->n, past, (x[j] - m.mean) * m.rate * w[j] + b[j]) }
+        else if (w) { TG__STORE_ROW(y, a->n, past, (x[j] - m.mean) * m.rate * w[j]) }
+        else { TG__STORE_ROW(y, a->n, past, (x[j] - m.mean) * m.rate) }
     }
+    if (past) tg__stored_past();
 }
 
 /* What the gradient of a row is made of, as T. */
@@ -112,19 +114,19 @@ typedef struct FN(row_grad) {
     T mean, rate, shift, slope;
 } FN(row_grad);
 
-INLINE void FN(grad_row)(const T *x, const T *g, const T *w, FN(row_grad) r, int64_t n, T *restrict dx, T *restrict dw,
-                         T *restrict db) {
-    for (int64_t j = 0; j < n; j++) {
-        const T z = x[j] - r.mean, a = w ? g[j] * w[j] : g[j];
-        dx[j] = (a - r.shift - z * r.slope) * r.rate;
-        dw[j] += g[j] * (z * r.rate);
-        db[j] += g[j];
-    }
+/* Element j of dx; adds to dw and db. */
+INLINE T FN(grad_of)(T x, T g, T gw, FN(row_grad) r, T *dw, T *db) {
+    const T z = x - r.mean;
+    *dw += g * (z * r.rate);
+    *db += g;
+    return (gw - r.shift - z * r.slope) * r.rate;
 }
 
 /* dx = rate (g w - mean of g w - z mean of g w z) with z = (x - mean) rate; without centering, no mean of g w. */
-void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_t end, void *dw, void *db) {
+void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_t end, void *dw_sum, void *db_sum) {
     const T *w = a->w;
+    T *dw = dw_sum, *db = db_sum;
+    const bool past = a->past && tg__can_pass(a->y, a->n * (int64_t)sizeof(T));
     for (int64_t row = begin; row < end; row++) {
         const T *x = (const T *)a->x + row * a->n, *g = (const T *)a->g + row * a->n;
         T *dx = (T *)a->y + row * a->n;
@@ -132,9 +134,10 @@ void TG__SET(FN(tg__row_norm_grad))(const tg__row_norm *a, int64_t begin, int64_
         double sums[2] = {0, 0}, rate = (double)m.rate, n = (double)a->n;
         FN(products_of)(x, g, w, a->n, m.mean, sums);
         const FN(row_grad) r = {m.mean, m.rate, a->center ? (T)(sums[0] / n) : 0, (T)(sums[1] * rate * rate / n)};
-        if (w) FN(grad_row)(x, g, w, r, a->n, dx, dw, db);
-        else FN(grad_row)(x, g, NULL, r, a->n, dx, dw, db);
+        if (w) { TG__STORE_ROW(dx, a->n, past, FN(grad_of)(x[j], g[j], g[j] * w[j], r, dw + j, db + j)) }
+        else { TG__STORE_ROW(dx, a->n, past, FN(grad_of)(x[j], g[j], g[j], r, dw + j, db + j)) }
     }
+    if (past) tg__stored_past();
 }
 
 /* ------------------------------------------------------------------ channels: (images, channels, n) */

@@ -12,6 +12,8 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/kernels.h"
+#include "kernels/set.h"
 #include "kernels/unroll.h"
 
 #if defined(__AVX512F__)
@@ -45,5 +47,20 @@ static inline void tg__stored_past(void) {
     _mm_sfence();
 #endif
 }
+
+/* to[j] = value for each j < n, of the type T. */
+#define TG__STORE_ROW(to, n, past, value)                                               \
+    int64_t i = 0;                                                                      \
+    for (; past && i + TG__LANES <= n; i += TG__LANES) {                                \
+        T lanes[TG__LANES];                                                             \
+        TG__INDEPENDENT                                                                 \
+        for (int l = 0; l < TG__LANES; l++) {                                           \
+            const int64_t j = i + l;                                                    \
+            lanes[l] = value;                                                           \
+        }                                                                               \
+        tg__store_past(to + i, lanes, sizeof lanes);                                    \
+    }                                                                                   \
+    TG__INDEPENDENT                                                                     \
+    for (int64_t j = i; j < n; j++) to[j] = value;
 
 #endif

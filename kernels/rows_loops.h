@@ -115,41 +115,27 @@ static T FN(sum_row)(const T *x, int64_t n) {
     return FN(tree_sum)(&tree);
 }
 
-/* to[j] = value for each j < n. */
-#define STORE_ROW(to, n, past, value)                                                           \
-    int64_t i = 0;                                                                              \
-    for (; past && i + TG__LANES <= n; i += TG__LANES) {                                        \
-        T lanes[TG__LANES];                                                                     \
-        for (int l = 0; l < TG__LANES; l++) {                                                   \
-            const int64_t j = i + l;                                                            \
-            lanes[l] = value;                                                                   \
-        }                                                                                       \
-        tg__store_past(to + i, lanes, sizeof lanes);                                            \
-    }                                                                                           \
-    TG__INDEPENDENT                                                                             \
-    for (int64_t j = i; j < n; j++) to[j] = value;
-
 /* The powers of all but very long rows lie in a buffer, so that results are stored once. */
 static void FN(softmax_row)(const T *x, T *y, int64_t n, bool past) {
     T buffer[LONGEST_ROW], *powers = n <= LONGEST_ROW ? buffer : y;
     const T rate = 1 / FN(exp_row)(x, powers, 1, n, FN(row_max)(x, n));
-    STORE_ROW(y, n, past, powers[j] * rate)
+    TG__STORE_ROW(y, n, past, powers[j] * rate)
 }
 
 static void FN(log_softmax_row)(const T *x, T *y, int64_t n, bool past) {
     T powers[TG__FOLD_LEAF];
     const T most = FN(row_max)(x, n), log_sum = M(log)(FN(exp_row)(x, powers, 0, n, most));
-    STORE_ROW(y, n, past, (x[j] - most) - log_sum)
+    TG__STORE_ROW(y, n, past, (x[j] - most) - log_sum)
 }
 
 static void FN(softmax_grad_row)(const T *y, const T *g, T *dx, int64_t n, bool past) {
     const T dot = FN(dot_row)(y, g, n);
-    STORE_ROW(dx, n, past, y[j] * (g[j] - dot))
+    TG__STORE_ROW(dx, n, past, y[j] * (g[j] - dot))
 }
 
 static void FN(log_softmax_grad_row)(const T *y, const T *g, T *dx, int64_t n, bool past) {
     const T sum = FN(sum_row)(g, n);
-    STORE_ROW(dx, n, past, g[j] - M(exp)(y[j]) * sum)
+    TG__STORE_ROW(dx, n, past, g[j] - M(exp)(y[j]) * sum)
 }
 
 /* Calls row for each row, which begins at `at`. */

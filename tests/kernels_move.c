@@ -316,6 +316,22 @@ static void check_past(kernel_test *t, const tg__kernels *k, const double *x, in
     }
 }
 
+static void check_norm_past(kernel_test *t, const tg__kernels *k, const double *x, int64_t n) {
+    static float a[PAST_ROWS * MOST_ROW], y[2][PAST_ROWS * MOST_ROW + 16], sums[2][2][MOST_ROW];
+    for (int64_t i = 0; i < PAST_ROWS * n; i++) a[i] = (float)x[i % n] + (float)(i / n);
+    for (int call = 0; call < 4; call++) {
+        memset(sums, 0, sizeof sums);
+        for (int past = 0; past < 2; past++) {
+            tg__row_norm r = {.x = a, .g = a, .w = call % 2 ? a : NULL, .y = y[past], .n = n, .epsilon = 1e-5, .past = past};
+            r.center = true;
+            if (call < 2) k->row_norm[0](&r, 0, PAST_ROWS);
+            else k->row_norm_grad[0](&r, 0, PAST_ROWS, sums[past][0], sums[past][1]);
+        }
+        if (memcmp(y[0], y[1], (size_t)(PAST_ROWS * n) * sizeof **y) != 0 || memcmp(sums[0], sums[1], sizeof *sums) != 0)
+            kernel_fail(t, "normalised rows of %lld stored past the cache differ, call %d", (long long)n, call);
+    }
+}
+
 static void check_edges(kernel_test *t, const tg__kernels *k) {
     float row[3] = {-INFINITY, -INFINITY, -INFINITY}, out[6], two[6] = {1, 2, 3, 1, 2, 3};
     k->softmax_f32(row, out, 1, 3, false);
@@ -340,6 +356,7 @@ void test_kernel_rows(kernel_test *t) {
                 check_row(t, k, x, sizes[s]);
                 if (repeat == 0) check_row_grad(t, k, x, sizes[s]);
                 if (repeat == 0) check_past(t, k, x, sizes[s]);
+                if (repeat == 0) check_norm_past(t, k, x, sizes[s]);
             }
     }
 }
