@@ -29,7 +29,7 @@ static uint32_t made_storage(tg__planner *p, uint32_t x, uint32_t def) {
 }
 
 /* The storage from which lnode x is read, by a step. */
-static uint32_t read_storage(tg__planner *p, uint32_t x, uint32_t step) {
+static inline uint32_t read_storage(tg__planner *p, uint32_t x, uint32_t step) {
     uint32_t src = p->nodes[x].src;
     uint32_t storage = p->nodes[src].kind == TG__L_LEAF ? leaf_storage(p, src) : p->nodes[src].storage;
     if (storage != TG__NONE && p->draft.storages[storage].last < step) p->draft.storages[storage].last = step;
@@ -169,7 +169,7 @@ static tg__stream_kind kind_of_stream(const block_work *w, const tg_shape *to, c
 }
 
 /* The stream by which consumer c reads x: an index in the block's streams. */
-static uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
+static inline uint32_t stream_of(block_work *w, uint32_t x, uint32_t c) {
     tg__planner *p = w->p;
     uint32_t src = p->nodes[x].src;
     const tg_shape *to = &shape_of(p, c)->shape;
@@ -243,38 +243,40 @@ static bool place_result(block_work *w, uint32_t x, uint16_t at, uint16_t *reg) 
     return true;
 }
 
-static bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
+/* emit_block has made room for the instruction. */
+static inline bool emit_micro(block_work *w, uint32_t x, uint16_t at) {
     tg__planner *p = w->p;
     const tg__lnode *n = &p->nodes[x];
     const tg_op *op = n->node->op;
     tg__lnode *held[TG_MICRO_INPUTS];
-    int n_held = 0;
+    uint32_t n_in = n->n_in, n_held = 0;
     tg_dtype last = TG_F32;
     uint16_t reg[TG_MICRO_INPUTS] = {0};
     if (op->source_fn && !add_source_stream(w, x, &reg[0])) return false;
-    for (int i = 0; i < n->n_in; i++) {
-        uint32_t y = n->in[i];
-        last = p->nodes[y].dtype;
+    for (uint32_t i = 0; i < n_in; i++) {
+        const tg__lnode *in = &p->nodes[n->in[i]];
+        last = in->dtype;
         if (n->held >> i & 1) {
-            held[n_held] = &p->nodes[p->nodes[y].src];
+            held[n_held] = &p->nodes[in->src];
             reg[i] = held[n_held++]->reg;
-        } else if ((reg[i] = stream_register(w, y, x, at)) == TG__NO_REG) {
+        } else if ((reg[i] = stream_register(w, n->in[i], x, at)) == TG__NO_REG) {
             return false;
         } else if (tg__dtype_sizes[last] > w->max_size) {
             w->max_size = tg__dtype_sizes[last];
         }
     }
-    tg__instr ins = {.a = reg[0], .b = reg[n->n_in > 1], .c = reg[n->n_in > 2 ? 2 : 0]}; /* loops read what they need */
-    if (!place_result(w, x, at, &ins.out)) return false;
-    for (int i = 0; i < n_held; i++) release(w, held[i], x);
+    tg__instr *ins = &p->draft.instrs[p->draft.n_instrs++];
+    *ins = (tg__instr){.a = reg[0], .b = reg[n_in > 1], .c = reg[n_in > 2 ? 2 : 0]}; /* loops read what they need */
     if (op->source_fn) {
-        ins.fn.source = op->source_fn[n->dtype];
-        ins.c = TG__SOURCE_MARK;
+        ins->fn.source = op->source_fn[n->dtype];
+        ins->c = TG__SOURCE_MARK;
     } else {
-        ins.fn.micro = tg__micro_get(op->micro, last);
+        ins->fn.micro = tg__micro_get(op->micro, last);
     }
     w->b.n_instrs++;
-    return APPEND(p, instrs, ins) != TG__NONE;
+    if (!place_result(w, x, at, &ins->out)) return false;
+    for (uint32_t i = 0; i < n_held; i++) release(w, held[i], x);
+    return true;
 }
 
 static bool emit_tail(block_work *w, uint32_t x) {
@@ -359,6 +361,8 @@ static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
                       .streams = p->draft.n_streams,
                       .outs = p->draft.n_outs,
                       .tails = p->draft.n_tails};
+    uint64_t most = (uint64_t)p->draft.n_instrs + g->n_nodes;
+    if (!tg__grow(&p->draft.instrs, &p->instrs_cap, most, sizeof *p->draft.instrs)) return false;
     uint16_t at = 0;
     for (uint32_t x = g->node; x != TG__NONE; x = p->nodes[x].next)
         if (p->nodes[x].kind == TG__L_TAIL ? !emit_tail(&w, x) : !emit_micro(&w, x, at++)) return false;
@@ -457,8 +461,9 @@ static void choose_direct(tg__planner *p) {
         uint32_t old = e->read == TG__NONE ? TG__NONE : p->nodes[e->read].storage;
         if (direct && old != TG__NONE) {
             uint32_t last = p->draft.storages[old].last;
-            direct = last < s->def || (last == s->def && written_at(p, s->def, v->storage) != TG__NO_REG &&
-                                       tg__only_reads_in_place(p, s->def, old, written_at(p, s->def, v->storage)));
+            uint16_t written = written_at(p, s->def, v->storage);
+            direct = last < s->def || (last == s->def && written != TG__NO_REG &&
+                                       tg__only_reads_in_place(p, s->def, old, written));
         }
         e->direct = direct;
         if (direct && s->def < p->draft.commit) p->draft.commit = s->def;

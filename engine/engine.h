@@ -118,7 +118,7 @@ typedef struct tg__inferred { /* what an op's infer said, once, of inputs and at
     uint32_t shape;                   /* of the output */
     tg_dtype dtype;
 } tg__inferred;
-#define TG__INFERRED 64
+#define TG__INFERRED 128
 
 typedef struct tg__scope {
     uint32_t parent;
@@ -169,7 +169,7 @@ struct tg_tape {
     uint32_t *spill, n_spill, spill_cap;
     tg__interned shapes, attrs;
     tg__shape_pair pairs[TG__SHAPE_PAIRS]; /* seen lately: a == b where there is none */
-    tg__inferred inferred[TG__INFERRED];   /* the same; op NULL where there is none */
+    tg__inferred inferred[TG__INFERRED];   /* the same, two of a hash, the newer one first; op NULL where there is none */
     tg__arena meta; /* shape and attribute records */
     tg__scope *scopes;
     uint32_t n_scopes, scopes_cap, scope;

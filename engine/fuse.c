@@ -98,7 +98,7 @@ static bool equal_nodes(const tg__lnode *a, const tg__lnode *b) {
            a->n_in == b->n_in && memcmp(a->in, b->in, a->n_in * sizeof *a->in) == 0;
 }
 
-static uint32_t node_hash(const tg__lnode *n) {
+static inline uint32_t node_hash(const tg__lnode *n) {
     const tg__node *x = n->node;
     uint64_t in[2], h = (uint64_t)(uintptr_t)x->op ^ (uint64_t)(uintptr_t)x->attr << 13 ^ (uint64_t)x->shape << 48 ^ x->output;
     memcpy(in, n->in, sizeof in); /* inputs that are not there are zero */
@@ -109,13 +109,12 @@ static uint32_t node_hash(const tg__lnode *n) {
 /* Nodes of several outputs are left alone: of two equal ones each might have another output that is needed. */
 static bool may_merge(const tg__node *n) { return !(n->op->flags & (TG_OP_RANDOM | TG_OP_FENCE)) && n->op->n_out <= 1; }
 
-static uint32_t find_same(tg__planner *p, uint32_t x) {
+static inline uint32_t find_same(tg__planner *p, uint32_t x) {
     const tg__lnode *n = &p->nodes[x];
-    uint32_t hash = node_hash(n), mask = p->table_cap - 1, at = hash & mask;
-    for (; p->table[at].x != TG__NONE; at = (at + 1) & mask)
-        if (p->table[at].hash == hash && equal_nodes(&p->nodes[p->table[at].x], n)) return p->table[at].x;
-    p->table[at] = (tg__seen){hash, x};
-    return x;
+    uint32_t mask = p->table_cap - 1, at = node_hash(n) & mask;
+    for (; p->table[at] != TG__NONE; at = (at + 1) & mask)
+        if (equal_nodes(&p->nodes[p->table[at]], n)) return p->table[at];
+    return p->table[at] = x;
 }
 
 static bool start_table(tg__planner *p) {
@@ -380,15 +379,13 @@ static inline void start_node(tg__planner *p, uint32_t x) {
     p->flags_seen |= n->node->flags;
 }
 
-/* All of them before the sweep: held leaves may come after their readers. */
-static bool start_nodes(tg__planner *p) {
+static bool start_sweep(tg__planner *p) {
     uint64_t most = 2 * (uint64_t)p->live.n + p->t->n_effects + 16;
     if (!tg__grow(&p->nodes, &p->nodes_cap, most, sizeof *p->nodes) || !start_table(p)) return false;
     p->n_nodes = p->live.n;
     p->n_groups = p->n_views = 0;
     p->flags_seen = 0;
     p->has_outputs = false;
-    for (uint32_t x = 0; x < p->live.n; x++) start_node(p, x);
     return true;
 }
 
@@ -492,8 +489,12 @@ static bool plan_effects(tg__planner *p) {
 }
 
 bool tg__fuse(tg__planner *p) {
-    if (!start_nodes(p)) return false;
-    for (uint32_t i = 0; i < p->live.n; i++)
-        if (!fuse_node(p, i)) return false;
+    if (!start_sweep(p)) return false;
+    bool ahead = p->t->n_held > 0; /* held leaves may come after their readers */
+    for (uint32_t x = 0; x < p->live.n && ahead; x++) start_node(p, x);
+    for (uint32_t x = 0; x < p->live.n; x++) {
+        if (!ahead) start_node(p, x);
+        if (!fuse_node(p, x)) return false;
+    }
     return choose_kept(p) && plan_effects(p);
 }

@@ -234,10 +234,6 @@ typedef struct tg__lnode {
     bool constant; /* one element of memory, read with strides of 0 */
 } tg__lnode;
 
-typedef struct tg__seen { /* a node that others may be equal to; x TG__NONE: a free place */
-    uint32_t hash, x;
-} tg__seen;
-
 typedef struct tg__view {
     int64_t offset, strides[TG_MAX_RANK]; /* elements of src */
 } tg__view;
@@ -268,7 +264,7 @@ typedef struct tg__planner {
     uint32_t *order, order_cap; /* schedule: position -> group */
     uint8_t flags_seen; /* those of all live nodes */
     bool has_outputs;   /* some node is a further output */
-    tg__seen *table;    /* equal nodes: open hash */
+    uint32_t *table;    /* nodes that others may be equal to: an open hash; TG__NONE: a free place */
     uint32_t table_cap;
     uint32_t *turns, turns_cap, *first_of, first_of_cap, *next_of, next_of_cap; /* of groups (schedule.c) */
     uint32_t *written_by, written_by_cap; /* by lnode, of the leaf that reads a variable: the group that writes the new value */

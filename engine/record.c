@@ -413,8 +413,9 @@ static tg_status record_outputs(call *c, const uint32_t *shapes, const tg_dtype 
     return t->base.error.status;
 }
 
-/* What is asked of an op's infer; its place among the answers that the tape remembers, NULL if it is not to be remembered. */
-static tg__inferred *inferred_of(const call *c, int n_out, tg__inferred *asked) {
+/* What is asked of an op's infer; the two places of its hash among the answers that the tape remembers, NULL if it is not to
+ * be remembered. */
+static tg__inferred *places_of(const call *c, int n_out, tg__inferred *asked) {
     if (n_out > 1 || c->n > TG__INFERRED_INPUTS) return NULL;
     *asked = (tg__inferred){.op = c->op, .attr = c->attr};
     uint64_t hash = (uint64_t)(uintptr_t)c->op ^ (uint64_t)(uintptr_t)c->attr << 7;
@@ -423,12 +424,17 @@ static tg__inferred *inferred_of(const call *c, int n_out, tg__inferred *asked) 
         asked->in[i] = 1 + ((uint64_t)n->shape << 8 | n->dtype);
         hash = (hash ^ asked->in[i]) * 0x9e3779b97f4a7c15u;
     }
-    return &c->t->inferred[hash * 0x9e3779b97f4a7c15u >> 58];
+    return &c->t->inferred[2 * (hash * 0x9e3779b97f4a7c15u >> 32) % TG__INFERRED];
 }
-_Static_assert(TG__INFERRED == 64, "a place is 6 bits of the hash");
 
 static bool equal_questions(const tg__inferred *a, const tg__inferred *b) {
     return a->op == b->op && a->attr == b->attr && memcmp(a->in, b->in, sizeof a->in) == 0;
+}
+
+static const tg__inferred *find_inferred(const tg__inferred *places, const tg__inferred *asked) {
+    for (int i = 0; places && i < 2; i++)
+        if (equal_questions(&places[i], asked)) return &places[i];
+    return NULL;
 }
 
 static tg_status apply_inline(call *c, tg_tensor *outs) {
@@ -488,15 +494,17 @@ static tg_status apply(call *c, tg_tensor *outs, int n_out) {
             return tg__fail(t, TG_EINTERNAL, op->name, c->site, t->scope, "the op has neither micro, view, kernel nor define");
         return apply_inline(c, outs);
     }
-    tg__inferred asked, *known = inferred_of(c, n_out, &asked);
-    if (known && equal_questions(known, &asked)) return record_outputs(c, &known->shape, &known->dtype, outs, 1);
+    tg__inferred asked, *places = places_of(c, n_out, &asked);
+    const tg__inferred *known = find_inferred(places, &asked);
+    if (known) return record_outputs(c, &known->shape, &known->dtype, outs, 1);
     tg_infer f;
     uint32_t shapes[TG_MAX_OUTPUTS];
     if (ask_infer(c, &f) || intern_shapes(c, &f, shapes, n_out)) return t->base.error.status;
-    if (known) {
-        *known = asked;
-        known->shape = shapes[0];
-        known->dtype = f.dtype[0];
+    if (places) {
+        asked.shape = shapes[0];
+        asked.dtype = f.dtype[0];
+        places[1] = places[0];
+        places[0] = asked;
     }
     return record_outputs(c, shapes, f.dtype, outs, n_out);
 }

@@ -14,7 +14,7 @@ UNARY_OP(sigmoid_slope, FLOAT, 0, M(sigmoid_slope)(a), logistic_slope(a),
          tg_mul(g, tg_neg(tg_mul(y, tg_tanh(tg_scale(x, 0.5))))),
          "y = e^-x / (1 + e^-x)^2", "elementary", SMOOTH)
 
-static tg_tensor sigmoid_slope(tg_tensor x) { return tg_apply(NULL, &tg__op_sigmoid_slope, NULL, &x, 1); }
+static tg_tensor sigmoid_slope(tg_tensor x) { return tg__apply_micro(NULL, &tg__op_sigmoid_slope, &x, 1); }
 
 UNARY(sigmoid, FLOAT, 0, M(sigmoid)(a), logistic(a), tg_mul(g, sigmoid_slope(x)),
       "the logistic function", "y = 1 / (1 + e^-x)", "dx = g y (1 - y), from x, so that no digits are lost where y is near 1",
@@ -44,7 +44,7 @@ UNARY_OP(silu_slope, FLOAT, 0, M(silu_slope)(a), logistic(a) + a * logistic_slop
          tg_mul(g, in_f64(silu_bend, x)),
          "y = s + x s (1 - s), s = 1 / (1 + e^-x)", "elementary", SMOOTH)
 
-UNARY(silu, FLOAT, 0, M(silu)(a), a * logistic(a), tg_mul(g, tg_apply(NULL, &tg__op_silu_slope, NULL, &x, 1)),
+UNARY(silu, FLOAT, 0, M(silu)(a), a * logistic(a), tg_mul(g, tg__apply_micro(NULL, &tg__op_silu_slope, &x, 1)),
       "x times the logistic function of x (SiLU, swish)", "y = x / (1 + e^-x)", "dx = g (s + x s (1 - s)), s = 1 / (1 + e^-x)",
       "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
 
@@ -58,7 +58,7 @@ UNARY_OP(gelu_slope, FLOAT, 0, M(gelu_slope)(a), normal_cdf(a) + a * TG__ONE_OVE
          tg_mul(g, tg_mul(normal_density(x), tg_add_scalar(tg_neg(tg_square(x)), 2))),
          "y = (1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi)", "elementary", SMOOTH)
 
-UNARY(gelu, FLOAT, 0, M(gelu)(a), a * normal_cdf(a), tg_mul(g, tg_apply(NULL, &tg__op_gelu_slope, NULL, &x, 1)),
+UNARY(gelu, FLOAT, 0, M(gelu)(a), a * normal_cdf(a), tg_mul(g, tg__apply_micro(NULL, &tg__op_gelu_slope, &x, 1)),
       "x times the probability that a normal number is at most x; tg_gelu_tanh is the approximation",
       "y = x (1 + erf(x / sqrt(2))) / 2", "dx = g ((1 + erf(x / sqrt(2))) / 2 + x e^(-x^2 / 2) / sqrt(2 pi))",
       "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
@@ -80,7 +80,7 @@ UNARY_OP(gelu_tanh_slope, FLOAT, 0, M(gelu_tanh_slope)(a),
          "elementary", SMOOTH)
 
 UNARY(gelu_tanh, FLOAT, 0, M(gelu_tanh)(a), a * logistic(gelu_inner(a)),
-      tg_mul(g, tg_apply(NULL, &tg__op_gelu_tanh_slope, NULL, &x, 1)),
+      tg_mul(g, tg__apply_micro(NULL, &tg__op_gelu_tanh_slope, &x, 1)),
       "the approximation of gelu by tanh", "y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2",
       "dx = g s (1 + z (1 - s)), where y = x s and z = x d/dx of the sigmoid's argument",
       "Hendrycks, Gimpel 2016, arXiv:1606.08415, section 2", SMOOTH)
@@ -89,7 +89,7 @@ extern const tg_op tg__op_tanh_slope;
 
 /* (1 - t^2) s (2 + x (1 - s - 2 t s)), t = tanh(softplus x), s = s(x) */
 static tg_tensor mish_bend(tg_tensor x) {
-    tg_tensor p = tg_softplus(x), s = tg_sigmoid(x), slope = tg_apply(NULL, &tg__op_tanh_slope, NULL, &p, 1);
+    tg_tensor p = tg_softplus(x), s = tg_sigmoid(x), slope = tg__apply_micro(NULL, &tg__op_tanh_slope, &p, 1);
     tg_tensor inner = tg_sub(tg_sigmoid(tg_neg(x)), tg_scale(tg_mul(tg_tanh(p), s), 2));
     return tg_mul(tg_mul(slope, s), tg_add_scalar(tg_mul(x, inner), 2));
 }
@@ -97,7 +97,7 @@ static tg_tensor mish_bend(tg_tensor x) {
 UNARY_OP(mish_slope, FLOAT, 0, M(mish_slope)(a), tanh(log1p(exp(a))) + a * logistic(a) / pow(cosh(log1p(exp(a))), 2),
          tg_mul(g, in_f64(mish_bend, x)), "y = t + x (1 - t^2) / (1 + e^-x), t = tanh(log(1 + e^x))", "elementary", SMOOTH)
 
-UNARY(mish, FLOAT, 0, M(mish)(a), a * tanh(log1p(exp(a))), tg_mul(g, tg_apply(NULL, &tg__op_mish_slope, NULL, &x, 1)),
+UNARY(mish, FLOAT, 0, M(mish)(a), a * tanh(log1p(exp(a))), tg_mul(g, tg__apply_micro(NULL, &tg__op_mish_slope, &x, 1)),
       "x times tanh of softplus", "y = x tanh(log(1 + e^x))",
       "dx = g (t + x (1 - t^2) sigmoid(x)), where t = tanh(log(1 + e^x))", "Misra 2019, arXiv:1908.08681, eq. 1", SMOOTH)
 

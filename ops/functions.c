@@ -96,7 +96,7 @@ UNARY(cosh, FLOAT, 0, M(cosh)(a), cosh(a), tg_chain(g, tg_sinh(x)),
 UNARY_OP(tanh_slope, FLOAT, 0, M(tanh_slope)(a), 1 / (cosh(a) * cosh(a)), tg_mul(g, tg_mul(y, tg_scale(tg_tanh(x), -2))),
          "y = 4 / (e^x + e^-x)^2", "elementary", RANGE1('f', .lo = -3, .hi = 3))
 
-static tg_tensor tanh_slope(tg_tensor x) { return tg_apply(NULL, &tg__op_tanh_slope, NULL, &x, 1); }
+static tg_tensor tanh_slope(tg_tensor x) { return tg__apply_micro(NULL, &tg__op_tanh_slope, &x, 1); }
 
 UNARY(tanh, FLOAT, 0, M(tanh)(a), tanh(a), tg_mul(g, tanh_slope(x)),
       "the hyperbolic tangent", "y = (e^x - e^-x) / (e^x + e^-x)",
