@@ -63,7 +63,7 @@ static inline void proto_make(proto_block *p) {
     }
     p->tail = (tg__tail){.fold = tg__kernels_get()->fold[TG__SUM][TG_F32], .reg = (uint16_t)p->sum, .size = sizeof(float)};
     p->plan = (tg__plan){.instrs = p->instrs, .streams = p->streams, .outs = p->outs, .tails = &p->tail};
-    p->chained = tg__chain_make(&p->chain, &p->plan, &p->block);
+    p->chained = tg__chain_make(&p->chain, &p->plan, &p->block, (char *const[1]){NULL});
     p->leaves = calloc((size_t)p->rows, sizeof *p->leaves);
     p->scratch = aligned_alloc(64, (size_t)(p->n_regs - p->n_arrays) * (size_t)p->row * sizeof(float));
     if (!p->leaves || !p->scratch) exit(1);

@@ -212,7 +212,9 @@ static void run_chunks(int64_t first, int64_t last, void *ctx) { run_range(ctx, 
 
 static void run_chained_chunks(int64_t first, int64_t last, void *ctx) {
     _Alignas(64) char cells[TG__CHAIN_CELLS * TG__CHAIN_CELL];
+    const block_run *w = ctx;
     run_range(ctx, first, last, cells);
+    if (w->chain->past) w->chain->set->end_past();
 }
 
 static void combine_tails(const block_run *w) {
@@ -259,7 +261,7 @@ static void leave_last_to_fold(block_run *w) {
 void tg__block_run(const tg_tape *t, const tg__plan *plan, const tg__block *b, char *const *base) {
     if (b->numel == 0) return;
     tg__chain chain;
-    bool chained = tg__chain_make(&chain, plan, b);
+    bool chained = tg__chain_make(&chain, plan, b, base);
     block_run w = {t, plan, b, base, &chain, b->run && (chained || b->run >= LONG_RUN), NULL, NULL, 0, 0};
     if (!chained) leave_last_to_fold(&w);
     int64_t chunks = b->pieces ? b->pieces * (b->numel / b->segment) : tg__pieces(b->numel, b->chunk);

@@ -4,14 +4,17 @@
 #include "kernels/kernels.h"
 
 #define SHORTEST 2048   /* elements: below, making the chain costs more than it saves */
+#define PAST_CACHES (16 << 20) /* bytes from which a result is not soon read from a cache */
 #define FAST_PER_CALL 2 /* a call for a group costs about what so many steps save */
 
 typedef struct maker {
     const tg__plan *plan;
     const tg__block *b;
     const tg__instr *instrs;
+    char *const *base;
     const tg__chain_op *op[TG__CHAIN_STEPS];
     bool stored[TG__CHAIN_STEPS]; /* somebody reads the result in memory */
+    bool past[TG__CHAIN_STEPS];   /* but nobody in this block, and it is large */
     uint16_t fixed;               /* the first scratch register */
 } maker;
 
@@ -44,6 +47,21 @@ static bool is_tail(const maker *m, uint16_t reg) {
     return false;
 }
 
+/* A result that takes the memory of an operand over is in the cache anyway. */
+static bool takes_over(const maker *m, const tg__out *o) {
+    const tg__stream *s = m->plan->streams + m->b->streams, *end = s + m->b->n_streams;
+    while (s < end && m->base[s->storage] != m->base[o->storage]) s++;
+    return s < end;
+}
+
+static bool is_large(const maker *m, uint16_t reg) {
+    for (uint32_t i = 0; i < m->b->n_outs; i++) {
+        const tg__out *o = &m->plan->outs[m->b->outs + i];
+        if (o->reg == reg) return m->b->numel * o->size >= PAST_CACHES && !takes_over(m, o);
+    }
+    return false;
+}
+
 /* From the last to the first: a result that the next step alone reads, out of vector registers, is stored nowhere. */
 static void choose_stored(maker *m) {
     uint8_t last[TG__CHAIN_REGS]; /* the last step that reads what a register holds; 0: none */
@@ -52,6 +70,7 @@ static void choose_stored(maker *m) {
         const tg__instr *ins = &m->instrs[i];
         uint8_t reader = last[ins->out];
         bool direct = reader == 0 || (reader == i + 1 && m->op[reader]);
+        m->past[i] = reader == 0 && !is_tail(m, ins->out) && is_large(m, ins->out);
         m->stored[i] = !m->op[i] || !direct || !is_scratch(m, ins->out) || is_tail(m, ins->out);
         last[ins->out] = 0;
         const uint16_t in[] = {ins->a, ins->b, ins->c};
@@ -72,8 +91,9 @@ static void make_steps(tg__chain *c, const maker *m) {
         const tg__instr *ins = &m->instrs[i];
         const tg__chain_op *op = m->op[i];
         tg__chain_step *s = &c->steps[i];
-        *s = (tg__chain_step){c->set->call, ins->a, ins->b, ins->c, ins->out, ins->fn.micro};
+        *s = (tg__chain_step){c->set->call, ins->a, ins->b, ins->c, ins->out, m->past[i], ins->fn.micro};
         if (op) {
+            c->past |= m->past[i];
             tg__chain_form form = form_of(ins, held);
             uint8_t *copy = &used[op - c->set->ops][form][m->stored[i]];
             s->fn = op->fn[form][m->stored[i]][*copy];
@@ -119,9 +139,10 @@ static bool fits(const tg__block *b) {
            b->n_streams + b->n_outs + b->n_tails <= TG__CHAIN_MOVES;
 }
 
-bool tg__chain_make(tg__chain *c, const tg__plan *plan, const tg__block *b) {
+bool tg__chain_make(tg__chain *c, const tg__plan *plan, const tg__block *b, char *const *base) {
     if (!fits(b)) return false;
-    maker m = {.plan = plan, .b = b, .instrs = plan->instrs + b->instrs, .fixed = (uint16_t)(b->n_regs - b->n_slots)};
+    maker m = {.plan = plan, .b = b, .instrs = plan->instrs + b->instrs, .base = base,
+               .fixed = (uint16_t)(b->n_regs - b->n_slots)};
     if (has_source(&m)) return false;
     uint32_t n_fast;
     *c = (tg__chain){.set = set_of(&m, &n_fast)};

@@ -16,10 +16,11 @@ typedef struct tg__chain {
     tg__chain_step steps[TG__CHAIN_STEPS];
     tg__chain_move moves[TG__CHAIN_MOVES];
     int n_moves;
+    bool past; /* some step stores past the caches */
 } tg__chain;
 
-/* Makes the chain of a block, if a chain runs it faster than loops do. */
-bool tg__chain_make(tg__chain *c, const tg__plan *plan, const tg__block *b);
+/* Makes the chain of a block, if a chain runs it faster than loops do. base: addresses by storage. */
+bool tg__chain_make(tg__chain *c, const tg__plan *plan, const tg__block *b, char *const *base);
 
 /* Points scratch registers and splats of which only a group is needed at a time to cells: TG__CHAIN_CELLS of them. */
 void tg__chain_place(const tg__chain *c, const tg__plan *plan, const tg__block *b, void **reg, char *cells);

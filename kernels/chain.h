@@ -29,6 +29,7 @@ typedef void tg__chain_fn(void); /* of its set's own type: called through the ta
 typedef struct tg__chain_step {
     tg__chain_fn *fn;
     uint16_t a, b, c, out; /* registers */
+    bool past;             /* what is stored is not soon read: past the caches, where the memory is aligned */
     tg_micro_fn *micro;    /* of a call */
 } tg__chain_step;
 
@@ -50,8 +51,10 @@ struct tg__chain_set {
     int group;              /* elements */
     const tg__chain_op *ops; /* ends with micro NULL */
     tg__chain_fn *call, *end;
-    /* Runs the steps over so many groups; reg holds addresses, which stay moved. */
+    /* Runs the steps over so many groups; reg holds addresses, which stay moved. After steps whose stores go past the caches
+     * comes end_past, before others may read the memory. */
     void (*run)(const tg__chain_step *steps, void **reg, const tg__chain_move *moves, int n_moves, int64_t groups);
+    void (*end_past)(void);
 };
 
 #define TG__CHAIN_DECLARE(set, level) extern const tg__chain_set tg__chain_f32_##set, tg__chain_f64_##set;

@@ -203,3 +203,32 @@ TEST(chains, large_values_lie_apart) {
     tg_tape_free(t);
     free(numbers);
 }
+
+/* Results that are larger than caches are stored past them, aligned or not: chunks of rows, runs, in place, both types. */
+TEST(chains, large_results_are_stored_past_the_caches) {
+    static const int64_t sizes[][2] = {{4196, 1001}, {430, 5000}, {1, 4200001}, {4100, 1024}};
+    enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 4300000 };
+    double *numbers = malloc(MOST * sizeof *numbers);
+    if (!CHECK(numbers != NULL, "out of memory")) return;
+    for (int i = 0; i < MOST; i++) numbers[i] = (i % 4001 - 2000) / 1337.0;
+    for (int i = 0; i < SIZES; i++) {
+        const tg_shape s = TG_SHAPE(sizes[i][0], sizes[i][1]);
+        tg_tensor out[2][4];
+        tg_tape *tapes[2] = {tg_tape_new(), tg_tape_new()};
+        for (int k = 0; k < 2; k++) {
+            tg_set_eager(tapes[k], k == 0);
+            tg_set_threads(tapes[k], 2);
+            tg_tensor x = tg_borrow(tapes[k], tg_f64(numbers, s));
+            tg_tensor row = tg_borrow(tapes[k], tg_f64(numbers, TG_SHAPE(s.dims[1])));
+            if (i != 1) x = tg_cast(x, TG_F32), row = tg_cast(row, TG_F32);
+            out[k][0] = tg_add(tg_mul(x, row), x);
+            out[k][1] = tg_sub(tg_mul(out[k][0], x), row);
+            out[k][2] = tg_sum(tg_mul(out[k][1], out[k][1]), TG_AXES(-1), false);
+            out[k][3] = tg_neg(tg_sub(out[k][1], out[k][0])); /* nobody reads this one */
+            CHECK_EQ_I(tg_run(tapes[k], out[k], 4), TG_OK);
+        }
+        for (int k = 0; k < 4; k++) CHECK(same_bits(out[0][k], out[1][k]), "case %d, result %d", i, k);
+        for (int k = 0; k < 2; k++) tg_tape_free(tapes[k]);
+    }
+    free(numbers);
+}
