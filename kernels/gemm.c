@@ -17,10 +17,14 @@
 #define STREAM_GROUP 4
 #define ROWS 12
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define NARROW_ROWS 16
+#define EACH_NARROW_ROWS(X) EACH_ROWS(X) X(13) X(14) X(15) X(16)
 #elif VECTOR_BYTES == 32
 #define STREAM_GROUP 2
 #define ROWS 6
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define NARROW_ROWS 12
+#define EACH_NARROW_ROWS(X) EACH_ROWS(X) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif defined(__aarch64__)
 #define STREAM_GROUP 4
 #define ROWS 10
@@ -31,6 +35,10 @@
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4)
 #endif
 #define TILE_VECTORS 2
+#ifndef NARROW_ROWS /* of a tile that is one vector wide */
+#define NARROW_ROWS ROWS
+#define EACH_NARROW_ROWS EACH_ROWS
+#endif
 
 #define SMALL 32             /* m, n and K up to this go without packing, scratch and threads */
 #define SMALL_WORK 400       /* what such a product costs beside its multiplications, in units of tg_parallel */
@@ -44,9 +52,12 @@
 #define B_BLOCK_BYTES 2048   /* bytes of a row of the block of B that is packed at once */
 #define DOT_SQUARES 4        /* squares of columns whose rows are turned in registers at once */
 #define PAGE_BYTES 4096      /* rows so far apart share the few places of one set of L1: not many of them at once */
+#define SET_ROWS 6           /* so many rows of A may share one, where tiles read A in place */
 #define ALONG_BYTES 16384    /* B up to this stays in L1 while rows of C are written along */
 #define PLACE_COLS 16        /* a block of up to this many panels reads A in place */
 #define NEAR_BYTES 4096      /* rows of B at most this far apart are packed by the tiles that read them */
+#define EDGE_COST 16         /* of a row whose last vector is no whole one, in multiply-adds of vectors */
+#define PACK_COST (VECTOR_BYTES == 64 ? 3 : 4) /* of eight elements that are turned */
 #define WIDE_PANELS 4        /* panels of B packed side by side */
 #define SLACK 64             /* elements that packing may write past the end */
 
@@ -280,6 +291,13 @@ INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
+
+/* Whether L1 keeps a line of each of so many rows, `bytes` apart, while a tile reads along them. */
+static bool rows_fit(int64_t rows, int64_t bytes) {
+    int64_t apart = bytes < 0 ? -bytes % PAGE_BYTES : bytes % PAGE_BYTES;
+    int64_t step = apart ? max_of(apart & -apart, 64) : PAGE_BYTES;
+    return rows * step <= SET_ROWS * PAGE_BYTES;
+}
 
 /* Part i of n elements in `parts` parts whose sizes differ by at most one: where it begins (part i + 1 is where it ends). */
 static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }

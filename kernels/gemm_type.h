@@ -44,6 +44,10 @@ typedef struct FN(right) {
     int64_t copy_panel;
 } FN(right);
 
+static int64_t FN(offset)(const int64_t *table, int64_t b) { return table ? table[b] : 0; }
+
+static inline bool FN(in_reach)(int64_t rows, int64_t lane) { return rows_fit(rows, lane * (int64_t)sizeof(T)); }
+
 INLINE VEC FN(load)(const T *p) { return *(const FN(loose) *)p; }
 INLINE void FN(store)(T *p, VEC v) { *(FN(loose) *)p = v; }
 INLINE VEC FN(splat)(T x) { return x - (VEC){0}; } /* not x + 0: -0 stays -0 */
@@ -59,8 +63,8 @@ INLINE void FN(fetch_row)(const T *c, int vectors) {
  * fourth row of a has a pointer that the next three are reached from: an offset for every row does not fit the registers. */
 INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a, int64_t lane, int64_t term, const T *b,
                      int64_t b_term, T *copy, T *c, int64_t c_row, bool add) {
-    VEC sum[ROWS][TILE_VECTORS];
-    const T *fourth[(ROWS + 3) / 4];
+    VEC sum[NARROW_ROWS][TILE_VECTORS];
+    const T *fourth[(NARROW_ROWS + 3) / 4];
     UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = (VEC){0};
         if (i % 4 == 0) fourth[i / 4] = a + i * lane;
@@ -91,21 +95,26 @@ INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a,
     int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term, T *copy, T *c, int64_t c_row, bool add
 typedef void FN(tile_fn)(TILE_ARGS);
 
-#define TILES(rows)                                                                           \
+#define NARROW_TILE(rows)                                                                     \
     static void FN(narrow_##rows)(TILE_ARGS) {                                                \
         FN(tile)(rows, 1, false, k, a, lane, term, b, b_term, copy, c, c_row, add);           \
-    }                                                                                         \
+    }
+#define WIDE_TILES(rows)                                                                      \
     static void FN(wide_##rows)(TILE_ARGS) {                                                  \
         FN(tile)(rows, TILE_VECTORS, false, k, a, lane, term, b, b_term, copy, c, c_row, add); \
     }                                                                                         \
     static void FN(copying_##rows)(TILE_ARGS) {                                               \
         FN(tile)(rows, TILE_VECTORS, true, k, a, lane, term, b, b_term, copy, c, c_row, add); \
     }
-EACH_ROWS(TILES)
+EACH_NARROW_ROWS(NARROW_TILE)
+EACH_ROWS(WIDE_TILES)
 
-enum { FN(NARROW), FN(WIDE), FN(COPYING) };
-#define TILE_ROW(rows) {FN(narrow_##rows), FN(wide_##rows), FN(copying_##rows)},
-static FN(tile_fn) *const FN(tiles)[ROWS][3] = {EACH_ROWS(TILE_ROW)};
+#define NARROW_NAME(rows) FN(narrow_##rows),
+#define WIDE_NAME(rows) FN(wide_##rows),
+#define COPYING_NAME(rows) FN(copying_##rows),
+static FN(tile_fn) *const FN(narrow_tiles)[NARROW_ROWS] = {EACH_NARROW_ROWS(NARROW_NAME)};
+static FN(tile_fn) *const FN(wide_tiles)[ROWS] = {EACH_ROWS(WIDE_NAME)};
+static FN(tile_fn) *const FN(copying_tiles)[ROWS] = {EACH_ROWS(COPYING_NAME)};
 
 /* to = or += the first `count` elements of a turned row */
 INLINE void FN(give_lanes)(T *to, const T *from, int count, bool add) {
@@ -170,7 +179,7 @@ static void FN(give_rows)(FN(result) to, int64_t rows, int64_t cols, const T *su
 /* A tile of which not all columns are wanted, or whose columns are not adjacent: computed in full beside C. */
 static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, int64_t lane, int64_t term, const T *b, int64_t b_term,
                           T *copy, FN(result) to, int64_t rows, int64_t cols, bool add) {
-    T full[ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
+    T full[NARROW_ROWS * TILE_COLS] __attribute__((aligned(VECTOR_BYTES)));
     fn(k, a, lane, term, b, b_term, copy, full, cols > LANES ? TILE_COLS : LANES, false);
     FN(give_rows)(to, rows, cols, full, cols > LANES ? TILE_COLS : LANES, add);
 }
@@ -179,14 +188,15 @@ static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, int64_t lane, 
 static void FN(sweep_panel)(int64_t rows, int64_t cols, int64_t k, FN(left) left, const T *b, int64_t b_term, T *copy,
                             FN(result) to, bool add) {
     bool wide = cols > LANES, whole = to.col == 1 && cols == (wide ? TILE_COLS : LANES);
-    int64_t tiles = (rows + ROWS - 1) / ROWS;
+    bool tall = !wide && !left.packed && FN(in_reach)(NARROW_ROWS, left.lane);
+    int64_t tiles = tall ? (rows + NARROW_ROWS - 1) / NARROW_ROWS : (rows + ROWS - 1) / ROWS;
     if (tiles == 1) copy = NULL;
     for (int64_t t = 0, i = 0; t < tiles; t++) {
         int64_t count = rows / tiles + (t < rows % tiles);
         bool copying = copy && t == 0;
         const T *a = left.p + i * (left.packed ? k : left.lane);
         int64_t lane = left.packed ? 1 : left.lane, term = left.packed ? count : left.term;
-        FN(tile_fn) *fn = FN(tiles)[count - 1][copying ? FN(COPYING) : wide ? FN(WIDE) : FN(NARROW)];
+        FN(tile_fn) *fn = (copying ? FN(copying_tiles) : wide ? FN(wide_tiles) : FN(narrow_tiles))[count - 1];
         FN(result) at = {to.c + i * to.row, to.row, to.col};
         if (whole) fn(k, a, lane, term, b, b_term, copy, at.c, at.row, add);
         else FN(edge_tile)(fn, k, a, lane, term, b, b_term, copy, at, count, cols, add);
@@ -505,7 +515,8 @@ static const T *FN(in_place)(const FN(product) *q, const FN(side) *s, int64_t fi
 
 /* Whole panels of B whose columns are adjacent are packed by the first tile that reads them; the rest before. */
 static void FN(block)(const FN(product) *q, FN(region) r, FN(result) to, T *left_buffer, T *right_buffer, bool add) {
-    const T *a = r.cols <= PLACE_COLS * TILE_COLS ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
+    bool few = r.cols <= PLACE_COLS * TILE_COLS && FN(in_reach)(min_of(ROWS, r.rows), q->a.lane);
+    const T *a = few ? FN(in_place)(q, &q->a, r.row, r.term, r.terms) : NULL;
     bool near = q->b.lane == 1 && q->b.term * (int64_t)sizeof(T) <= NEAR_BYTES;
     const T *b = near && r.rows <= A_BLOCK ? FN(in_place)(q, &q->b, r.col, r.term, r.terms) : NULL;
     int64_t whole = b ? r.cols / TILE_COLS * TILE_COLS : 0;
@@ -570,6 +581,20 @@ static void FN(small)(const FN(product) *q, FN(result) to) {
     FN(sweep)(q->m, q->n, q->K, left, right, to, false);
 }
 
+/* One small product that tiles read as it lies: nothing to choose, pack or share. */
+static bool FN(is_ready)(const tg__gemm *g) {
+    return g->m <= SMALL && g->n <= SMALL && g->k <= SMALL && g->batch == 1 && g->pairs == 1 && !g->b_image && g->b_cs == 1 &&
+           g->n % LANES == 0;
+}
+
+static void FN(ready)(const tg__gemm *g) {
+    unsigned mode = tg__denormals_flush();
+    FN(left) left = {(const T *)g->a[0] + FN(offset)(g->a_off, 0), g->a_rs, g->a_cs, false};
+    FN(right) right = {(const T *)g->b[0] + FN(offset)(g->b_off, 0), g->b_rs, TILE_COLS, NULL, 0};
+    FN(sweep)(g->m, g->n, g->k, left, right, (FN(result)){(T *)g->c + FN(offset)(g->c_off, 0), g->c_rs, 1}, false);
+    tg__denormals_restore(mode);
+}
+
 /* ------------------------------------------------------------------ the whole */
 
 typedef struct FN(task) {
@@ -584,8 +609,6 @@ typedef struct FN(task) {
     T *buffers, *partials;
     int64_t element; /* of the batch, where the inner sum is what threads share */
 } FN(task);
-
-static int64_t FN(offset)(const int64_t *table, int64_t b) { return table ? table[b] : 0; }
 
 static FN(product) FN(product_of)(const FN(task) *w, int64_t b) {
     const tg__gemm *g = w->g;
@@ -710,8 +733,10 @@ static void FN(products)(FN(task) *w, double work) {
 /* What a product costs with m rows on the left and n columns on the right, in multiply-adds of vectors. turned_row: 0, or the
  * distance of rows of C that is computed transposed. */
 static int64_t FN(cost)(int64_t m, int64_t n, int64_t K, int64_t right_lane, int64_t turned_row) {
-    int64_t arithmetic = (n + LANES - 1) / LANES * m * K, blocks = (K + TG__GEMM_BLOCK - 1) / TG__GEMM_BLOCK;
-    int64_t packing = right_lane == 1 ? 0 : n * K / 2;
+    int64_t vectors = (n + LANES - 1) / LANES, arithmetic = vectors * m * K, blocks = (K + TG__GEMM_BLOCK - 1) / TG__GEMM_BLOCK;
+    if (vectors % TILE_VECTORS) arithmetic += (m + NARROW_ROWS - 1) / NARROW_ROWS * K; /* bound by loads */
+    if (n % LANES) arithmetic += EDGE_COST * m * blocks;
+    int64_t packing = right_lane == 1 ? 0 : n * K * PACK_COST / 8;
     int64_t result = turned_row ? m * n * blocks * (turned_row * (int64_t)sizeof(T) % PAGE_BYTES ? 2 : 8) : 0;
     return arithmetic + packing + result;
 }
@@ -731,6 +756,10 @@ static void FN(zeros)(const tg__gemm *g) {
 
 void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
     if (g->m <= 0 || g->n <= 0 || g->batch <= 0) return;
+    if (g->k > 0 && FN(is_ready)(g)) {
+        FN(ready)(g);
+        return;
+    }
     FN(task) w = {.g = g, .K = g->k * g->pairs, .threads = g->threads, .m = g->m, .n = g->n, .cut = {1, 1}};
     if (w.threads < 1) w.threads = 1; /* scratch memory is for so many: not for what OpenMP says later */
     if (w.K <= 0) {
@@ -756,5 +785,8 @@ void TG__SET(FN(tg__gemm))(const tg__gemm *g) {
 #undef A_BLOCK
 #undef B_BLOCK
 #undef TILE_ARGS
-#undef TILES
-#undef TILE_ROW
+#undef NARROW_TILE
+#undef WIDE_TILES
+#undef NARROW_NAME
+#undef WIDE_NAME
+#undef COPYING_NAME
