@@ -17,7 +17,9 @@ static void conv_step(void *ctx) {
     conv_case *c = ctx;
     tg_tensor in[3] = {tg_borrow(c->t, tg_f32(c->x, c->xs)), tg_borrow(c->t, tg_f32(c->w, c->ws)),
                        tg_borrow(c->t, tg_f32(c->b, c->bs))};
-    tg_tensor y = tg_add(tg_conv2d(in[0], in[1], c->config), in[2]), out[3] = {y};
+    tg_conv_config config = c->config;
+    config.bias = in[2];
+    tg_tensor y = tg_conv2d(in[0], in[1], config), out[3] = {y};
     if (c->backward) tg_vjp(y, tg_borrow(c->t, tg_f32(c->g, c->gs)), in, 3, out);
     int n = c->backward ? 3 : 1;
     tg_run(c->t, out, n);
@@ -25,7 +27,7 @@ static void conv_step(void *ctx) {
 }
 
 static void time_conv(const char *name, tg_shape xs, int64_t channels, int64_t kernel, int64_t groups, bool backward) {
-    conv_case c = {.t = bench_tape(), .xs = xs, .bs = TG_SHAPE(channels, 1, 1), .backward = backward};
+    conv_case c = {.t = bench_tape(), .xs = xs, .bs = TG_SHAPE(channels), .backward = backward};
     c.ws = TG_SHAPE(channels, xs.dims[1] / groups, kernel, kernel);
     c.gs = TG_SHAPE(xs.dims[0], channels, xs.dims[2], xs.dims[3]);
     c.config = (tg_conv_config){.padding = {kernel / 2, kernel / 2}, .groups = groups};

@@ -1,12 +1,14 @@
 /* kernels/depthwise.c: convolutions of a channel a group for one instruction set; the code is depthwise_loops.h, by type. */
 #include "kernels/depthwise.h"
+#include "kernels/fetch.h"
 #include "kernels/fused.h"
 #include "kernels/unroll.h"
 
 #include <string.h>
 
 #define FN(name) TG__PASTE(name, D)
-#define NINE 9 /* taps whose sums are held in registers */
+#define NINE 9      /* taps whose sums are held in registers */
+#define NINE_ROWS 3 /* of results of 3 x 3 taps */
 
 #define T float
 #define D f32

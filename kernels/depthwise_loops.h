@@ -2,7 +2,8 @@
  *
  * A plane of x is copied with its padding, the columns of one remainder by the stride side by side, so that every tap of
  * a row reads adjacent elements. Terms are added in the order of taps, each by one multiply-add. Of a weight's gradient, each
- * plane gives a vector of sums, by rows and columns; planes are added in the order of images, then the lanes. */
+ * plane gives a vector of sums, by rows and columns or, of 3 x 3 taps, by columns and rows; planes are added in the order of
+ * images, then the lanes. */
 
 typedef T FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef T FN(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
@@ -78,27 +79,34 @@ static void FN(result_row)(T *y, int64_t n, const T *plane, const T *w, const in
     memcpy(y + i, last, (size_t)(n - i) * sizeof(T));
 }
 
-/* 3 x 3 adjacent taps, in registers, for a row of at least a vector; the last vector may compute some results again. */
-INLINE void FN(row_of_nine)(T *y, int64_t n, const T *plane, const VEC *w, int64_t down, int64_t right) {
+/* 3 x 3 taps, adjacent in a row, in registers: `rows` adjacent rows of results, of at least a vector each, which share what they
+ * read; the last vector may compute some results again. */
+INLINE void FN(rows_of_nine)(int rows, T *y, int64_t n, const T *plane, const VEC *w, int64_t down, VEC bias) {
     for (int64_t i = 0; i < n; i += LANES) {
         int64_t at = i + LANES <= n ? i : n - LANES;
-        VEC sum = {0};
-        UNROLL for (int t = 0; t < 9; t++) {
-            sum = FN(fused)(FN(load)(plane + at + t / 3 * down + t % 3 * right), w[t], sum);
+        VEC sum[NINE_ROWS];
+        UNROLL for (int o = 0; o < rows; o++) sum[o] = (VEC){0};
+        UNROLL for (int r = 0; r < rows + 2; r++) {
+            UNROLL for (int c = 0; c < 3; c++) {
+                VEC x = FN(load)(plane + r * down + at + c);
+                UNROLL for (int o = 0; o < rows; o++) {
+                    if (r - o >= 0 && r - o < 3) sum[o] = FN(fused)(x, w[(r - o) * 3 + c], sum[o]);
+                }
+            }
         }
-        FN(store)(y + at, sum);
+        UNROLL for (int o = 0; o < rows; o++) FN(store)(y + o * n + at, sum[o] + bias);
     }
 }
 
-static void FN(plane_of_nine)(const tg__depthwise *a, T *y, const T *plane, const T *w, const int64_t *offsets) {
+static void FN(plane_of_nine)(const tg__depthwise *a, T *y, const T *plane, const T *w, T bias) {
     VEC tap[9];
-    const int64_t down = offsets[3] - offsets[0], step = a->stride[1] * a->row;
-    plane += offsets[0];
-    UNROLL for (int t = 0; t < 9; t++) tap[t] = FN(splat)(w[t]);
-    if (a->turned)
-        for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2]) FN(row_of_nine)(y, a->at[2], plane + h * step, tap, down, -1);
-    else
-        for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2]) FN(row_of_nine)(y, a->at[2], plane + h * step, tap, down, 1);
+    const int64_t n = a->at[2], down = a->dilation[1] * a->row, step = a->stride[1] * a->row;
+    const bool share = a->dilation[1] == 1 && a->stride[1] == 1;
+    UNROLL for (int t = 0; t < 9; t++) tap[t] = FN(splat)(w[a->turned ? 8 - t : t]);
+    int64_t h = 0;
+    for (; share && h + NINE_ROWS <= a->at[1]; h += NINE_ROWS)
+        FN(rows_of_nine)(NINE_ROWS, y + h * n, n, plane + h * step, tap, down, FN(splat)(bias));
+    for (; h < a->at[1]; h++) FN(rows_of_nine)(1, y + h * n, n, plane + h * step, tap, down, FN(splat)(bias));
 }
 
 static bool FN(is_nine)(const tg__depthwise *a) {
@@ -113,17 +121,58 @@ void TG__SET(FN(tg__depthwise))(const tg__depthwise *a, int64_t begin, int64_t e
     int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
     const bool nine = FN(is_nine)(a);
     for (int64_t p = begin; p < end; p++) {
-        const T *w = (const T *)a->w + p % a->channels * taps;
+        const T *w = (const T *)a->w + p % a->channels * taps, bias = a->bias ? ((const T *)a->bias)[p % a->channels] : (T)-0.0;
         T *y = (T *)a->y + p * at;
         FN(lay_out)(a, (const T *)a->x + p * size, plane);
+        if (p + 1 < end) tg__fetch((const T *)a->x + (p + 1) * size, (size_t)size * sizeof(T));
         if (nine) {
-            FN(plane_of_nine)(a, y, plane, w, offsets);
+            FN(plane_of_nine)(a, y, plane, w, bias);
             continue;
         }
         for (int64_t d = 0; d < a->at[0]; d++)
-            for (int64_t h = 0; h < a->at[1]; h++, y += a->at[2])
-                FN(result_row)(y, a->at[2], plane + (d * a->stride[0] * a->rows + h * a->stride[1]) * a->row, w, offsets, taps);
+            for (int64_t h = 0; h < a->at[1]; h++)
+                FN(result_row)(y + (d * a->at[1] + h) * a->at[2], a->at[2],
+                               plane + (d * a->stride[0] * a->rows + h * a->stride[1]) * a->row, w, offsets, taps);
+        for (int64_t i = 0; i < at; i++) y[i] += bias;
     }
+}
+
+/* One row of x and up to three of g, of which its windows are: row r of taps is of g[r]. */
+INLINE void FN(row_of_sums)(int first, int last, VEC *sum, const T *from, const VEC *g, FN(bits) there) {
+    UNROLL for (int c = 0; c < 3; c++) {
+        VEC x = (VEC)((FN(bits))FN(load)(from + c) & there);
+        UNROLL for (int r = first; r <= last; r++) sum[r * 3 + c] = FN(fused)(g[r], x, sum[r * 3 + c]);
+    }
+}
+
+/* tap_sums of 3 x 3 adjacent taps, for a plane of two rows or more of at least a vector each: column of vectors by column, each
+ * row read once. The last column counts only the lanes that the one before it does not have. */
+static void FN(nine_sums)(VEC *sums, const tg__depthwise *a, const T *cotangents, const T *plane) {
+    const int64_t n = a->at[2], rows = a->at[1], down = a->row;
+    VEC sum[9];
+    UNROLL for (int t = 0; t < 9; t++) sum[t] = sums[t];
+    for (int64_t i = 0; i < n; i += LANES) {
+        const int64_t at = i + LANES <= n ? i : n - LANES;
+        const T *from = plane + at, *next = cotangents + at;
+        FN(bits) there;
+        VEC g[3];
+        for (int64_t l = 0; l < LANES; l++) there[l] = at + l < i ? 0 : -1;
+#define NEXT_ROW (VEC)((FN(bits))FN(load)(next) & there), next += n
+        g[0] = NEXT_ROW;
+        FN(row_of_sums)(0, 0, sum, from, g, there), from += down;
+        g[1] = g[0], g[0] = NEXT_ROW;
+        FN(row_of_sums)(0, 1, sum, from, g, there), from += down;
+        for (int64_t h = 2; h < rows; h++, from += down) {
+            g[2] = g[1], g[1] = g[0], g[0] = NEXT_ROW;
+            FN(row_of_sums)(0, 2, sum, from, g, there);
+        }
+#undef NEXT_ROW
+        g[2] = g[1], g[1] = g[0];
+        FN(row_of_sums)(1, 2, sum, from, g, there), from += down;
+        g[2] = g[1];
+        FN(row_of_sums)(2, 2, sum, from, g, there);
+    }
+    UNROLL for (int t = 0; t < 9; t++) sums[t] = sum[t];
 }
 
 /* Adds to each of `count` sums a plane of g times what its tap sees. Lanes past the end of a row count as zeros. */
@@ -159,12 +208,21 @@ void TG__SET(FN(tg__depthwise_weights))(const tg__depthwise *a, int64_t begin, i
     int64_t taps = a->taps[0] * a->taps[1] * a->taps[2], *offsets = (int64_t *)(void *)(sums + taps);
     int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
     FN(prepare)(a, plane, offsets);
+    const bool nine = FN(is_nine)(a) && a->stride[1] == 1 && a->dilation[1] == 1 && a->at[1] > 1;
     for (int64_t c = begin; c < end; c++) {
         memset(sums, 0, (size_t)taps * sizeof *sums);
         for (int64_t n = 0; n < a->images; n++) {
             int64_t p = n * a->channels + c, t = 0;
             const T *g = (const T *)a->w + p * at;
             FN(lay_out)(a, (const T *)a->x + p * size, plane);
+            if (n + 1 < a->images) {
+                tg__fetch((const T *)a->x + (p + a->channels) * size, (size_t)size * sizeof(T));
+                tg__fetch(g + a->channels * at, (size_t)at * sizeof(T));
+            }
+            if (nine) {
+                FN(nine_sums)(sums, a, g, plane);
+                continue;
+            }
             for (; t + NINE <= taps; t += NINE) FN(tap_sums)(NINE, sums + t, a, g, plane, offsets + t);
             for (; t + 3 <= taps; t += 3) FN(tap_sums)(3, sums + t, a, g, plane, offsets + t);
             for (; t < taps; t++) FN(tap_sums)(1, sums + t, a, g, plane, offsets + t);

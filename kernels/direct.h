@@ -1,8 +1,8 @@
 /* kernels/direct.h: convolutions between few channels, straight from the image.
  *
- * Channels of one side lie along the vectors; a tile of results is a few positions (or, of a gradient of weights, a few pairs of
- * a channel and a tap) by two vectors of them. What a tile reads of the image are single elements, at the sum of two offsets from
- * tables, so no patch is packed, and neither strides nor ends of rows leave lanes empty.
+ * Channels of one side lie along the vectors; a tile of results is a few positions (or, of a gradient of weights, a few pairs
+ * of a channel and a tap) by two vectors of them. What a tile reads of the image are single elements, at the sum of two offsets
+ * from tables, so no patch is packed, and neither strides nor ends of rows leave lanes empty.
  *
  * Order of sums: blocks of at most TG__DIRECT_BLOCK terms, from zero, term by term, each one multiply-add, are added in order.
  * Of a gradient of an image, the sum of each tap over the channels is made in this way; taps are added in order. Of a gradient

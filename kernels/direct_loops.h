@@ -1,4 +1,4 @@
-/* kernels/direct_loops.h: convolutions between few channels, for one type T, named D. Included by direct.c. No include guard. */
+/* kernels/direct_loops.h: convolutions between few channels, for one type T, named D. Included by direct.c. */
 
 typedef T FN(vec) __attribute__((vector_size(VECTOR_BYTES)));
 typedef T FN(loose) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
@@ -72,7 +72,8 @@ INLINE void FN(turn_square)(T *to, int64_t to_row, const T *from, int64_t from_r
 static void FN(turn)(T *to, int64_t to_row, const T *from, int64_t from_row, int64_t rows, int64_t cols) {
     const int64_t whole_rows = rows / 4 * 4, whole_cols = cols / 4 * 4;
     for (int64_t i = 0; i < whole_rows; i += 4) {
-        for (int64_t j = 0; j < whole_cols; j += 4) FN(turn_square)(to + j * to_row + i, to_row, from + i * from_row + j, from_row);
+        for (int64_t j = 0; j < whole_cols; j += 4)
+            FN(turn_square)(to + j * to_row + i, to_row, from + i * from_row + j, from_row);
     }
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) to[j * to_row + i] = from[i * from_row + j];

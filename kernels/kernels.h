@@ -94,10 +94,11 @@ typedef struct tg__channel_norm {
 
 /* A convolution of planes x (images, channels, size) with one kernel for each channel: y (images, channels, at). Element i of
  * an axis stands at i * spread + padding of a plane of zeros; result p sees i = p * stride + tap * dilation there. turned: the
- * taps of w in reverse. Of the weights: w holds the cotangents of y, and y (channels, taps) the result. */
+ * taps of w in reverse. bias (channels): NULL, or added. Of the weights: w holds the cotangents of y, and y (channels, taps)
+ * the result. */
 #define TG__DEPTHWISE_SUM 64 /* bytes for the sum of a tap in a worker's memory */
 typedef struct tg__depthwise {
-    const void *x, *w;
+    const void *x, *w, *bias;
     void *y;
     int64_t images, channels;
     int64_t size[3], at[3], taps[3], stride[3], dilation[3], spread[3], padding[3];
@@ -108,10 +109,10 @@ typedef struct tg__depthwise {
 
 /* A convolution between few channels, for each image and group of planes x (images, groups, in, size), packed: y (images,
  * groups, out, at) from weights whose element for channels (o, c) and a tap lies at o * w_lane + c * w_channel + tap of their
- * group, plus bias (groups, out), unless that is NULL. All patches of `image` are inside: of the planes or, if copied, of a copy
- * of one image's with zeros around them, where a plane begins at `before`. Transposed: x holds the cotangents (images, groups,
- * in, at) and y is what the patches are of (images, groups, out, size). Of the weights: w holds the cotangents (images, groups,
- * out, at) and y the result (groups, out, in, taps). */
+ * group, plus bias (groups, out), unless that is NULL. All patches of `image` are inside: of the planes or, if copied, of a
+ * copy of one image's with zeros around them, where a plane begins at `before`. Transposed: x holds the cotangents (images,
+ * groups, in, at) and y is what the patches are of (images, groups, out, size). Of the weights: w holds the cotangents
+ * (images, groups, out, at) and y the result (groups, out, in, taps). */
 typedef struct tg__direct {
     const void *x, *w, *bias;
     void *y;
@@ -127,7 +128,7 @@ typedef struct tg__direct {
  * weight of channels (o, i) of a group begins at o * w_out + i * w_in of its in * out * 9; turned: its taps in reverse. Of the
  * weights: g (images, groups out, at) holds the cotangents of y, and y the result. */
 typedef struct tg__winograd {
-    const float *x, *w, *g;
+    const float *x, *w, *g, *bias; /* bias (groups out): NULL, or added */
     float *y;
     int64_t images, groups, in, out, size[2], at[2], padding[2], w_out, w_in;
     bool turned;

@@ -327,8 +327,8 @@ static void transform_chunk(const job *j, const chunk *c, const tiling *t, int64
     }
 }
 
-/* Results of LANES tiles of one channel, from the products of all points. */
-static vec give_tiles(float *y, int64_t row, const float *products, int64_t point, const place *places) {
+/* Results of LANES tiles of one channel, from the products of all points; bias: -0 for none. */
+static vec give_tiles(float *y, int64_t row, const float *products, int64_t point, const place *places, float bias) {
     vec m[POINTS], half[STEP * TILE], out[STEP][STEP], bad = {0};
     UNROLL for (int c = 0; c < TILE; c++) {
         UNROLL for (int r = 0; r < TILE; r++) m[r * TILE + c] = load(products + (r * TILE + c) * point);
@@ -340,7 +340,7 @@ static vec give_tiles(float *y, int64_t row, const float *products, int64_t poin
     }
     float pixels[STEP][STEP][LANES];
     UNROLL for (int r = 0; r < STEP; r++) {
-        UNROLL for (int c = 0; c < STEP; c++) store(pixels[r][c], out[r][c]);
+        UNROLL for (int c = 0; c < STEP; c++) store(pixels[r][c], out[r][c] + splat(bias));
     }
     for (int t = 0; t < LANES; t++) {
         for (int64_t r = 0; r < places[t].rows; r++) {
@@ -362,9 +362,11 @@ static void give_chunk(const job *j, const chunk *c, int64_t tiles) {
     int64_t plane = a->at[0] * a->at[1];
     vec bad = {0};
     for (int64_t o = 0; o < a->out; o++) {
+        const int64_t channel = j->group * a->out + o;
+        const float bias = a->bias ? a->bias[channel] : -0.0f;
         for (int64_t s = 0; s < tiles; s += LANES)
-            bad += give_tiles(a->y + (j->group * a->out + o) * plane, a->at[1], c->products + o * c->width + s,
-                              c->product_point, c->places + s);
+            bad += give_tiles(a->y + channel * plane, a->at[1], c->products + o * c->width + s, c->product_point,
+                              c->places + s, bias);
     }
     if (any_nonzero(bad)) atomic_store_explicit(j->broken, true, memory_order_relaxed);
 }

@@ -22,12 +22,9 @@ tg_conv_layer tg_conv_new(tg_model *m, const char *name, int64_t in, int64_t out
 
 TG_API(tg_tensor, tg_conv_apply, (tg_conv_layer l, tg_tensor x), (l, x)) {
     tg_tape *t = tg__layer_push(x, l.weight);
+    if (!tg__is_none(l.bias)) l.config.bias = l.bias;
     tg_tensor y = l.axes == 1   ? tg_conv1d_at(site, x, l.weight, l.config)
                   : l.axes == 2 ? tg_conv2d_at(site, x, l.weight, l.config)
                                 : tg_conv3d_at(site, x, l.weight, l.config);
-    if (t && !tg__is_none(l.bias)) {
-        tg_shape channels = {l.axes + 1, {tg_numel(l.bias), 1, 1, 1}};
-        y = tg_add_at(site, y, tg_reshape_at(site, tg_on_at(site, t, l.bias), channels));
-    }
     return tg__layer_pop(t, y);
 }

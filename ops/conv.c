@@ -81,9 +81,20 @@ static tg_status conv_rule(tg_infer *f, const tg_shape *x, const tg_shape *w, tg
     return TG_OK;
 }
 
+static tg_status bias_rule(tg_infer *f, int64_t channels) {
+    const tg_shape *b = f->in_shape[2];
+    if (f->in_dtype[2] != f->in_dtype[0])
+        return tg_infer_fail(f, TG_EDTYPE, "a bias of %s, and x of %s: cast with tg_cast", tg_dtype_name(f->in_dtype[2]),
+                             tg_dtype_name(f->in_dtype[0]));
+    if (b->rank != 1 || b->dims[0] != channels)
+        return tg_infer_fail(f, TG_ESHAPE, "the bias must have shape (%lld)", (long long)channels);
+    return TG_OK;
+}
+
 static tg_status conv_infer(tg_infer *f) {
     tg_status s = rank_rule(f);
-    return s ? s : conv_rule(f, f->in_shape[0], f->in_shape[1], &f->shape[0]);
+    if (!s) s = conv_rule(f, f->in_shape[0], f->in_shape[1], &f->shape[0]);
+    return s || f->n_in < 3 ? s : bias_rule(f, f->shape[0].dims[1]);
 }
 
 /* g must be what a convolution of x and w gives. */
@@ -130,7 +141,7 @@ static tg_status conv_weight_grad_infer(tg_infer *f) {
 
 /* Spatial axes stand right in arrays of AXES; axes that are not there have size 1. */
 typedef struct form {
-    const void *x, *w, *g;
+    const void *x, *w, *g, *bias; /* bias: of the result of conv, or NULL */
     int64_t images, groups, cg, og; /* cg and og: channels of x and of g in a group */
     int64_t size[AXES], taps[AXES], at[AXES], stride[AXES], padding[AXES], dilation[AXES];
     int64_t all_size, all_taps, all_at;
@@ -385,6 +396,7 @@ static tg__direct direct_of(const form *f, direct_way way, int threads) {
     d.in = back ? f->og : f->cg, d.out = back ? f->cg : f->og;
     d.w_lane = (back ? 1 : f->cg) * f->all_taps, d.w_channel = (back ? f->cg : 1) * f->all_taps;
     d.w_group = f->og * f->cg * f->all_taps;
+    d.bias = f->bias;
     d.threads = threads < 1 ? 1 : threads;
     tg__image patches = patches_of_x(f, true);
     margin m = margin_of(&patches, 1, 1);
@@ -433,7 +445,7 @@ static bool is_depthwise_transpose(const form *f) {
 static tg__depthwise depthwise_of(const form *f, bool transpose, size_t size) {
     tg__depthwise d = {.x = transpose ? f->g : f->x, .w = f->w, .images = f->images, .channels = f->groups};
     int64_t extent[AXES];
-    d.turned = transpose;
+    d.turned = transpose, d.bias = f->bias;
     for (int a = 0; a < AXES; a++) {
         d.size[a] = transpose ? f->at[a] : f->size[a];
         d.at[a] = transpose ? f->size[a] : f->at[a];
@@ -486,6 +498,7 @@ static tg__winograd winograd_of(const form *f, bool transpose, int threads) {
     tg__winograd a = {.x = transpose ? f->g : f->x, .w = f->w, .images = f->images, .groups = f->groups, .turned = transpose};
     a.in = transpose ? f->og : f->cg, a.out = transpose ? f->cg : f->og;
     a.w_in = transpose ? f->cg * f->all_taps : f->all_taps, a.w_out = transpose ? f->all_taps : f->cg * f->all_taps;
+    a.bias = f->bias;
     a.threads = threads < 1 ? 1 : threads;
     for (int i = 0; i < 2; i++) {
         a.size[i] = transpose ? f->at[i + 1] : f->size[i + 1];
@@ -536,11 +549,32 @@ static size_t conv_scratch(const tg_operand *in, int n_in, const tg_operand *out
     return tiles ? larger(plain, winograd_scratch(&f, false, threads)) : plain;
 }
 
+typedef struct biased {
+    const form *f;
+    void *y;
+    size_t size;
+} biased;
+
+static void add_bias(int64_t begin, int64_t end, void *ctx) { /* planes */
+    const biased *b = ctx;
+    const int64_t n = b->f->all_at, channels = b->f->groups * b->f->og;
+    for (int64_t p = begin; p < end; p++) {
+        if (b->size == sizeof(float)) {
+            float *y = (float *)b->y + p * n, add = ((const float *)b->f->bias)[p % channels];
+            for (int64_t i = 0; i < n; i++) y[i] += add;
+        } else {
+            double *y = (double *)b->y + p * n, add = ((const double *)b->f->bias)[p % channels];
+            for (int64_t i = 0; i < n; i++) y[i] += add;
+        }
+    }
+}
+
 /* For each image and group: y (og x positions) = w (og x cg taps) patches (cg taps x positions). */
 static tg_status conv_kernel(tg_kernel_args *k) {
     const tg_operand *y = &k->out[0];
     if (!y->numel) return TG_OK;
     form f = form_of(&k->in[0], &k->in[1], y, k->attr);
+    if (k->n_in > 2) f.bias = k->in[2].data;
     if (is_depthwise(&f)) {
         depthwise_run r = {.planes = depthwise_of(&f, false, tg_dtype_size(y->dtype)), .items = f.images * f.groups};
         r.piece = tg__kernels_get()->depthwise[at_type(y->dtype)];
@@ -566,6 +600,8 @@ static tg_status conv_kernel(tg_kernel_args *k) {
     g.threads = k->threads;
     g.scratch = copy + copied;
     multiply(&g, y->dtype);
+    biased b = {&f, y->data, size};
+    if (f.bias) tg_parallel(k->threads, f.images * f.groups * f.og, 2.0 * (double)size * (double)y->numel, add_bias, &b);
     return TG_OK;
 }
 
@@ -575,7 +611,10 @@ static void add_to_y(const form *f, double *out, int64_t x, int64_t w, int64_t g
 
 static tg_status conv_ref(tg_kernel_args *k) {
     form f = form_of(&k->in[0], &k->in[1], &k->out[0], k->attr);
-    return every_term(&f, &k->out[0], add_to_y);
+    every_term(&f, &k->out[0], add_to_y);
+    biased b = {&f, k->out[0].data, sizeof(double)};
+    if (k->n_in > 2) f.bias = k->in[2].data, add_bias(0, f.images * f.groups * f.og, &b);
+    return TG_OK;
 }
 
 static double conv_flops(const tg_shape *const *in, int n_in, const tg_shape *out, const void *attr) {
@@ -608,6 +647,11 @@ static void conv_vjp(tg_vjp_args *v) {
     tg_tensor x = v->in[0], w = v->in[1], g = v->g[0];
     if (tg_vjp_needs(v, 0)) tg_vjp_give(v, 0, by_x(v, g, w, x));
     if (tg_vjp_needs(v, 1)) tg_vjp_give(v, 1, by_w(v, x, g, w));
+    if (v->n_in > 2 && tg_vjp_needs(v, 2)) {
+        tg_axes all_but_channels = {1, {0}};
+        for (int i = 2; i < tg_shape_of(g).rank; i++) all_but_channels.axis[all_but_channels.n++] = i;
+        tg_vjp_give(v, 2, tg_sum(g, all_but_channels, false));
+    }
 }
 
 #define CONV(stride_, padding_, dilation_, size_, groups_) \
@@ -617,10 +661,10 @@ static void conv_vjp(tg_vjp_args *v) {
 
 const tg_op tg__op_conv = {
     .name = "conv",
-    .formula = "y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding]",
+    .formula = "y[n, o, p] = b[o] + sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding]",
     .source = CONV_SOURCE,
     .min_in = 2,
-    .max_in = 2,
+    .max_in = 3,
     .attr_size = sizeof(conv_attr),
     .fields = conv_fields,
     .infer = conv_infer,
@@ -658,6 +702,16 @@ const tg_op tg__op_conv = {
         SAMPLE("more positions and channels than a part", INPUTS(IN('f', (1, 1, 14, 20)), IN('f', (37, 1, 3, 5))),
                CONV((1, 1), (1, 2), (1, 1), (0), 1)),
         SAMPLE("by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (17, 16, 3, 3))), CONV((1, 1), (1, 1), (1, 1), (0), 1)),
+        SAMPLE("a bias", INPUTS(IN('f', (2, 2, 4, 5)), IN('f', (3, 2, 3, 3)), IN('f', (3))),
+               CONV((1, 1), (1, 1), (1, 1), (0), 1)),
+        SAMPLE("a bias, channels along vectors, groups", INPUTS(IN('f', (2, 4, 4, 5)), IN('f', (10, 2, 2, 3)), IN('f', (10))),
+               CONV((1, 1), (0, 0), (2, 1), (0), 2)),
+        SAMPLE("a bias, a channel a group", INPUTS(IN('f', (2, 3, 5, 9)), IN('f', (3, 1, 3, 3)), IN('f', (3))),
+               CONV((1, 1), (1, 1), (1, 1), (0), 3)),
+        SAMPLE("a bias, a channel a group, strided", INPUTS(IN('f', (1, 2, 5, 6)), IN('f', (2, 1, 3, 2)), IN('f', (2))),
+               CONV((2, 2), (1, 1), (1, 2), (0), 2)),
+        SAMPLE("a bias, by tiles", INPUTS(IN('f', (1, 16, 13, 14)), IN('f', (17, 16, 3, 3)), IN('f', (17))),
+               CONV((1, 1), (1, 1), (1, 1), (0), 1)),
         SAMPLE("no images", INPUTS(IN('f', (0, 2, 5, 5)), IN('f', (3, 2, 3, 3))), CONV((1, 1), (0, 0), (1, 1), (0), 1))),
     BADS(
         BAD("a matrix", TG_ESHAPE, "rank 2", INPUTS(IN('f', (3, 4)), IN('f', (3, 4))), CONV((1), (0), (1), (0), 1)),
@@ -670,6 +724,10 @@ const tg_op tg__op_conv = {
         BAD("a kernel too large", TG_ESHAPE, "size 3 and dilation 2 does not fit 4",
             INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 3))), CONV((1), (0), (2), (0), 1)),
         BAD("a kernel of size 0", TG_ESHAPE, "size 0", INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 0))),
+            CONV((1), (0), (1), (0), 1)),
+        BAD("a bias of another size", TG_ESHAPE, "the bias must have shape (3)",
+            INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 3)), IN('f', (3, 1))), CONV((1), (0), (1), (0), 1)),
+        BAD("a bias of whole numbers", TG_EDTYPE, "tg_cast", INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 3)), IN('i', (3))),
             CONV((1), (0), (1), (0), 1)),
         BAD("no stride", TG_EARG, "stride 0", INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 3))), CONV((0), (0), (1), (0), 1)),
         BAD("a negative padding", TG_EARG, "padding -1", INPUTS(IN('f', (1, 2, 4)), IN('f', (3, 2, 3))),
@@ -1039,7 +1097,7 @@ static tg_tensor refuse_rank(const char *site, const char *name, tg_tensor x, in
 static tg_tensor conv(const char *site, const char *name, tg_tensor x, tg_tensor w, const tg_conv_config *config, int axes) {
     if (tg_valid(x) && tg_shape_of(x).rank != axes + 2) return refuse_rank(site, name, x, axes);
     conv_attr attr = attr_of(config, axes);
-    return tg_apply_at(site, NULL, &tg__op_conv, &attr, (tg_tensor[]){x, w}, 2);
+    return tg_apply_at(site, NULL, &tg__op_conv, &attr, (tg_tensor[]){x, w, config->bias}, tg__is_none(config->bias) ? 2 : 3);
 }
 
 static tg_tensor transposed(const char *site, const char *name, tg_tensor x, tg_tensor w, const tg_conv_config *config,
@@ -1054,15 +1112,18 @@ static tg_tensor transposed(const char *site, const char *name, tg_tensor x, tg_
             attr.size[i] = (g.dims[i + 2] - 1) * attr.stride[i] - 2 * attr.padding[i] +
                            attr.dilation[i] * (kernel.dims[i + 2] - 1) + 1 + config->output_padding[i];
     }
-    return tg_apply_at(site, NULL, &tg__op_conv_transpose, &attr, (tg_tensor[]){x, w}, 2);
+    tg_tensor y = tg_apply_at(site, NULL, &tg__op_conv_transpose, &attr, (tg_tensor[]){x, w}, 2);
+    if (tg__is_none(config->bias)) return y;
+    tg_shape channels = {axes + 1, {tg_shape_of(y).dims[1], 1, 1, 1}};
+    return tg_add_at(site, y, tg_reshape_at(site, config->bias, channels));
 }
 
 /*| tg_conv1d: the convolution of signals with a bank of kernels (as all of this field, without turning the kernel round).
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
- *  With groups, output channel o sees only the input channels of its group. A bias is an addition: tg_add(y, b), b (O, 1).
+ *  With groups, output channel o sees only the input channels of its group. config.bias (O) is added to each channel of y.
  *  Shapes:   x (N, C, L), w (O, C / groups, K) -> y (N, O, (L + 2 padding - dilation (K - 1) - 1) / stride + 1)
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   TG_ESHAPE if ranks or channels do not fit, groups do not divide them, or the kernel is empty or too large; TG_EARG
  *            for a negative number in config; TG_EDTYPE for other dtypes
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
@@ -1074,9 +1135,9 @@ TG_API(tg_tensor, tg_conv1d, (tg_tensor x, tg_tensor w, tg_conv_config config), 
  *  In f32, kernels of 3 x 3 with stride 1 between 16 channels or more may be computed by tiles (Winograd), with about twice the
  *  rounding error of the plain sum, relative to the largest elements nearby; TG_CONV=plain in the environment forbids it.
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
- *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d; a bias is b (O, 1, 1)
+ *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
 TG_API(tg_tensor, tg_conv2d, (tg_tensor x, tg_tensor w, tg_conv_config config), (x, w, config)) {
@@ -1087,7 +1148,7 @@ TG_API(tg_tensor, tg_conv2d, (tg_tensor x, tg_tensor w, tg_conv_config config), 
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
  *  Shapes:   x (N, C, D, H, W), w (O, C / groups, KD, KH, KW) -> y (N, O, D', H', W'), each as in tg_conv1d
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
 TG_API(tg_tensor, tg_conv3d, (tg_tensor x, tg_tensor w, tg_conv_config config), (x, w, config)) {

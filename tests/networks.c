@@ -82,6 +82,12 @@ TEST(networks, a_transposed_convolution_is_the_transpose) {
     CHECK_EQ_I(tg_shape_of(back).dims[2], 7);
     CHECK_EQ_I(tg_shape_of(back).dims[3], 11);
     CHECK_NEAR(inner(y, g), inner(x, back), 1e-11);
+    c.bias = numbers(t, TG_SHAPE(4), 3);
+    tg_tensor shifted = tg_sub(tg_conv_transpose2d(g, w, c), back);
+    CHECK_NEAR(inner(shifted, x), inner(tg_reshape(c.bias, TG_SHAPE(4, 1, 1)), x), 1e-11);
+    c.bias = numbers(t, TG_SHAPE(1), 3);
+    check_error(t, tg_conv_transpose2d(g, w, c), TG_ESHAPE, "");
+    c.bias = (tg_tensor){0};
     check_error(t, tg_conv1d(x, w, c), TG_ESHAPE, "rank 4");
     check_error(t, tg_conv_transpose1d(x, w, c), TG_ESHAPE, "rank 4");
     c.output_padding[0] = 2;

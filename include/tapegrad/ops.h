@@ -696,10 +696,10 @@ TG_SITED(tg_tensor, tg_not, tg_tensor x);
 
 /* tg_conv1d: the convolution of signals with a bank of kernels (as all of this field, without turning the kernel round).
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
- *  With groups, output channel o sees only the input channels of its group. A bias is an addition: tg_add(y, b), b (O, 1).
+ *  With groups, output channel o sees only the input channels of its group. config.bias (O) is added to each channel of y.
  *  Shapes:   x (N, C, L), w (O, C / groups, K) -> y (N, O, (L + 2 padding - dilation (K - 1) - 1) / stride + 1)
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   TG_ESHAPE if ranks or channels do not fit, groups do not divide them, or the kernel is empty or too large; TG_EARG
  *            for a negative number in config; TG_EDTYPE for other dtypes
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
@@ -710,9 +710,9 @@ TG_SITED(tg_tensor, tg_conv1d, tg_tensor x, tg_tensor w, tg_conv_config config);
  *  In f32, kernels of 3 x 3 with stride 1 between 16 channels or more may be computed by tiles (Winograd), with about twice the
  *  rounding error of the plain sum, relative to the largest elements nearby; TG_CONV=plain in the environment forbids it.
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
- *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d; a bias is b (O, 1, 1)
+ *  Shapes:   x (N, C, H, W), w (O, C / groups, KH, KW) -> y (N, O, H', W'), each as in tg_conv1d
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
 TG_SITED(tg_tensor, tg_conv2d, tg_tensor x, tg_tensor w, tg_conv_config config);
@@ -722,7 +722,7 @@ TG_SITED(tg_tensor, tg_conv2d, tg_tensor x, tg_tensor w, tg_conv_config config);
  *    y[n, o, p] = sum over c and k of w[o, c, k] x[n, c, p stride + k dilation - padding], outside of x zeros
  *  Shapes:   x (N, C, D, H, W), w (O, C / groups, KD, KH, KW) -> y (N, O, D', H', W'), each as in tg_conv1d
  *  Dtypes:   f32, f64, the same for both; the order of the sum is fixed by the shapes
- *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x
+ *  Gradient: dx = the transposed convolution of g with w, dw = sum over n and p of g x, dbias = sum over n and p of g
  *  Errors:   as tg_conv1d
  *  Source:   LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section II */
 TG_SITED(tg_tensor, tg_conv3d, tg_tensor x, tg_tensor w, tg_conv_config config);

@@ -11,6 +11,7 @@ typedef struct tg_conv_config {
     int64_t dilation[3];       /* distance of the kernel's elements; default 1 */
     int64_t output_padding[3]; /* of a transposed convolution: added to the size of its result, at the end of an axis */
     int64_t groups;            /* channels are cut into so many parts that do not mix; default 1 */
+    tg_tensor bias;            /* (channels of the result): added to each; default: none */
 } tg_conv_config;
 
 /* Windows of a pooling. One number per spatial axis, outermost first; those of axes that are not there are not looked at. */

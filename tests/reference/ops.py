@@ -78,7 +78,8 @@ def spatial(name, x):
 
 def conv(xs, a):
     n = xs[0].dim() - 2
-    return spatial("conv", xs[0])(xs[0], xs[1], None, a["stride"][:n], a["padding"][:n], a["dilation"][:n], a["groups"])
+    bias = xs[2] if len(xs) > 2 else None
+    return spatial("conv", xs[0])(xs[0], xs[1], bias, a["stride"][:n], a["padding"][:n], a["dilation"][:n], a["groups"])
 
 
 def conv_transpose(xs, a):
