@@ -1,5 +1,5 @@
-/* kernels/direct.c: convolutions between few channels for one instruction set (direct.h); the loops are direct_loops.h, by type.
- * Memory is laid out the same for every set. */
+/* kernels/direct.c: convolutions between few channels for one instruction set (direct.h); the loops are direct_loops.h, by
+ * type. Memory is laid out the same for every set. */
 #include "kernels/direct.h"
 #include "kernels/fused.h"
 #include "kernels/unroll.h"
@@ -33,8 +33,9 @@ static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
 static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }
 
-static int64_t positions_of(const tg__direct *a) { return a->image.at[0] * a->image.at[1] * a->image.at[2] * a->image.at[3]; }
-static int64_t taps_of(const tg__direct *a) { return a->image.taps[0] * a->image.taps[1] * a->image.taps[2] * a->image.taps[3]; }
+static int64_t product_of(const int64_t *n) { return n[0] * n[1] * n[2] * n[3]; }
+static int64_t positions_of(const tg__direct *a) { return product_of(a->image.at); }
+static int64_t taps_of(const tg__direct *a) { return product_of(a->image.taps); }
 
 /* Images of a gradient of weights are summed in so many chunks. */
 static int64_t chunks_of(const tg__direct *a) {
