@@ -124,7 +124,7 @@ void TG__SET(FN(tg__depthwise))(const tg__depthwise *a, int64_t begin, int64_t e
         const T *w = (const T *)a->w + p % a->channels * taps, bias = a->bias ? ((const T *)a->bias)[p % a->channels] : (T)-0.0;
         T *y = (T *)a->y + p * at;
         FN(lay_out)(a, (const T *)a->x + p * size, plane);
-        if (p + 1 < end) tg__fetch((const T *)a->x + (p + 1) * size, (size_t)size * sizeof(T));
+        if (p + 1 < end) fetch_plane((const T *)a->x + (p + 1) * size, (size_t)size * sizeof(T));
         if (nine) {
             FN(plane_of_nine)(a, y, plane, w, bias);
             continue;
@@ -216,8 +216,8 @@ void TG__SET(FN(tg__depthwise_weights))(const tg__depthwise *a, int64_t begin, i
             const T *g = (const T *)a->w + p * at;
             FN(lay_out)(a, (const T *)a->x + p * size, plane);
             if (n + 1 < a->images) {
-                tg__fetch((const T *)a->x + (p + a->channels) * size, (size_t)size * sizeof(T));
-                tg__fetch(g + a->channels * at, (size_t)at * sizeof(T));
+                fetch_plane((const T *)a->x + (p + a->channels) * size, (size_t)size * sizeof(T));
+                fetch_plane(g + a->channels * at, (size_t)at * sizeof(T));
             }
             if (nine) {
                 FN(nine_sums)(sums, a, g, plane);
