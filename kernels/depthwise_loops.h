@@ -121,7 +121,8 @@ void TG__SET(FN(tg__depthwise))(const tg__depthwise *a, int64_t begin, int64_t e
     int64_t size = a->size[0] * a->size[1] * a->size[2], at = a->at[0] * a->at[1] * a->at[2];
     const bool nine = FN(is_nine)(a);
     for (int64_t p = begin; p < end; p++) {
-        const T *w = (const T *)a->w + p % a->channels * taps, bias = a->bias ? ((const T *)a->bias)[p % a->channels] : (T)-0.0;
+        const int64_t channel = p % a->channels;
+        const T *w = (const T *)a->w + channel * taps, bias = a->bias ? ((const T *)a->bias)[channel] : (T)-0.0;
         T *y = (T *)a->y + p * at;
         FN(lay_out)(a, (const T *)a->x + p * size, plane);
         if (p + 1 < end) fetch_plane((const T *)a->x + (p + 1) * size, (size_t)size * sizeof(T));

@@ -1050,6 +1050,8 @@ const tg_op tg__op_conv_weight_grad = {
         SAMPLE("groups", INPUTS(IN('f', (2, 4, 4, 4)), IN('f', (2, 6, 2, 3))), CONV((2, 1), (1, 0), (1, 1), (3, 2), 2)),
         SAMPLE("a channel a group", INPUTS(IN('f', (2, 3, 5, 5)), IN('f', (2, 3, 3, 3))),
                CONV((2, 2), (1, 1), (1, 1), (3, 3), 3)),
+        SAMPLE("a channel a group, rows of more than a vector", INPUTS(IN('f', (2, 2, 4, 21)), IN('f', (2, 2, 4, 21))),
+               CONV((1, 1), (1, 1), (1, 1), (3, 3), 2)),
         SAMPLE("kernels of one element", INPUTS(IN('f', (2, 3, 3, 3)), IN('f', (2, 4, 3, 3))),
                CONV((1, 1), (0, 0), (1, 1), (1, 1), 1)),
         SAMPLE("3-D", INPUTS(IN('f', (1, 2, 3, 4, 3)), IN('f', (1, 2, 2, 3, 2))),
