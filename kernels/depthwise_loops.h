@@ -79,8 +79,8 @@ static void FN(result_row)(T *y, int64_t n, const T *plane, const T *w, const in
     memcpy(y + i, last, (size_t)(n - i) * sizeof(T));
 }
 
-/* 3 x 3 taps, adjacent in a row, in registers: `rows` adjacent rows of results, of at least a vector each, which share what they
- * read; the last vector may compute some results again. */
+/* 3 x 3 taps, adjacent in a row, in registers: `rows` adjacent rows of results, of at least a vector each, which share what
+ * they read; the last vector may compute some results again. */
 INLINE void FN(rows_of_nine)(int rows, T *y, int64_t n, const T *plane, const VEC *w, int64_t down, VEC bias) {
     for (int64_t i = 0; i < n; i += LANES) {
         int64_t at = i + LANES <= n ? i : n - LANES;
