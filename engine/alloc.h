@@ -13,8 +13,8 @@ void *tg__realloc(void *p, size_t old_size, size_t size); /* NULL leaves p as it
 void tg__free(void *p);
 char *tg__strdup(const char *s);
 
-/* What an array takes of memory that it shares. Large ones that lie one after the other are not to begin at one place of a page:
- * reading one while another is written at the same place of a page is slower. */
+/* What an array takes of memory that it shares. Large ones that lie one after the other are not to begin at one place of a
+ * page: reading one while another is written at the same place of a page is slower. */
 static inline size_t tg__apart(size_t bytes) { return bytes < (size_t)256 << 10 ? bytes : bytes + 11 * 64; }
 
 /* Grows *p, an array of `size`-byte elements with room for *cap, to hold at least `need`. False: out of memory, nothing

@@ -1,6 +1,6 @@
-/* kernels/copy.c: between strided and packed memory. Dimensions are merged where their strides allow it; then the innermost one
- * is moved row by row, or, where the memory runs along the next one instead (a transpose), in blocks. A piece costs one division
- * per dimension, however it is cut out of the whole. */
+/* kernels/copy.c: between strided and packed memory. Dimensions are merged where their strides allow it; then the innermost
+ * one is moved row by row, or, where the memory runs along the next one instead (a transpose), in blocks. A piece costs one
+ * division per dimension, however it is cut out of the whole. */
 #include <stdint.h>
 #include <string.h>
 #if defined(__SSE2__)
