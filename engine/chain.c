@@ -4,7 +4,6 @@
 #include "kernels/kernels.h"
 
 #define SHORTEST 2048   /* elements: below, making the chain costs more than it saves */
-#define PAST_CACHES (16 << 20) /* bytes from which a result is not soon read from a cache */
 #define FAST_PER_CALL 2 /* a call for a group costs about what so many steps save */
 
 typedef struct maker {
@@ -57,7 +56,7 @@ static bool takes_over(const maker *m, const tg__out *o) {
 static bool is_large(const maker *m, uint16_t reg) {
     for (uint32_t i = 0; i < m->b->n_outs; i++) {
         const tg__out *o = &m->plan->outs[m->b->outs + i];
-        if (o->reg == reg) return m->b->numel * o->size >= PAST_CACHES && !takes_over(m, o);
+        if (o->reg == reg) return tg__stores_past(m->b->numel * o->size) && !takes_over(m, o);
     }
     return false;
 }

@@ -23,15 +23,11 @@ typedef void FN(step_fn)(const tg__chain_step *s, void *const *reg, VALUES);
 #define NEXT (((FN(step_fn) *)s[1].fn)(s + 1, reg, v0, v1, v2, v3, v4, v5, v6, v7))
 #define UNUSED_VALUES (void)v0, (void)v1, (void)v2, (void)v3, (void)v4, (void)v5, (void)v6, (void)v7
 
-#ifdef STORE_PAST
-#define PAST_LANE(l, ...) STORE_PAST(o + l, v##l);
+#define PAST_LANE(l, ...) tg__store_past(o + l, &v##l, sizeof v##l);
 #define STORE_ALL_PAST                                               \
     if (s->past && (uintptr_t)o % VEC_BYTES == 0) {                  \
         ALL_LANES(PAST_LANE, )                                       \
     } else
-#else
-#define STORE_ALL_PAST
-#endif
 #define STORE_0
 #define STORE_1                   \
     LOOSE *o = reg[s->out];       \
@@ -106,6 +102,6 @@ BINARY_OPS(DECLARE)
 UNARY_OPS(DECLARE)
 static const tg__chain_op FN(ops)[] = {BINARY_OPS(ROW_BINARY) UNARY_OPS(ROW_UNARY){0}};
 const tg__chain_set TG__SET(FN(tg__chain)) = {8 * VEC_BYTES / (int)sizeof(T), FN(ops), (tg__chain_fn *)FN(call),
-                                              (tg__chain_fn *)FN(end), FN(run), end_past};
+                                              (tg__chain_fn *)FN(end), FN(run), tg__stored_past};
 
 #undef FN

@@ -1,13 +1,7 @@
 /* kernels/copy.c: between strided and packed memory. Dimensions are merged where their strides allow it; then the innermost
  * one is moved row by row, or, where the memory runs along the next one instead (a transpose), in blocks. A piece costs one
  * division per dimension, however it is cut out of the whole. */
-#include <stdint.h>
-#include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
-#include "kernels/kernels.h"
+#include "kernels/past.h"
 
 /* The array after merging: dims[0] is the innermost. */
 typedef struct layout {
@@ -95,24 +89,11 @@ static void copy_packed(void *dst, const void *src, size_t bytes) {
 #define LINE 64  /* bytes of a cache line */
 #define ROWS 128 /* of a block of a transpose */
 #define SIDE 4   /* of a corner of it */
-#define PAST_CACHES (16 << 20) /* bytes from which a result is not soon read from a cache */
 #define FETCH(address) __builtin_prefetch(address, 0, 2)
 
-/* Whole lines to aligned memory, which is not read first. */
-static inline void store_past_caches(void *dst, const void *src, size_t bytes) {
-#if defined(__SSE2__)
-    for (size_t i = 0; i < bytes; i += sizeof(__m128i))
-        _mm_stream_si128((__m128i *)(void *)((char *)dst + i), *(const __m128i *)(const void *)((const char *)src + i));
-#else
-    memcpy(dst, src, bytes);
-#endif
-}
-
-/* Before others may read what was stored so. */
-static inline void end_past_caches(void) {
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
+/* Whole lines to aligned memory. */
+static void store_lines_past(char *dst, const char *src, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += LINE) tg__store_past(dst + i, src + i, LINE);
 }
 
 /* dst (SIDE x SIDE) = the transpose of src. */
@@ -193,7 +174,7 @@ void tg__copy_in(void *dst, const void *src, size_t size, const tg_shape *shape,
     if (count <= 0) return;
     int64_t bytes = (int64_t)size;
     for (int a = 0; a < l.rank; a++) bytes *= l.dims[a];
-    l.past = bytes > PAST_CACHES;
+    l.past = tg__stores_past(bytes);
     if (size == 1) copy_in_1(dst, src, &l, begin, count);
     else if (size == 2) copy_in_2(dst, src, &l, begin, count);
     else if (size == 4) copy_in_4(dst, src, &l, begin, count);

@@ -28,8 +28,10 @@ static void FN(block)(T *dst, int64_t dst_stride, const T *src, int64_t src_stri
     _Alignas(LINE) T buffer[ROWS * PITCH];
     FN(turn)(buffer, src, src_stride, rows, cols, ahead);
     for (int64_t r = 0; r < rows; r++) {
-        if (past && cols % PER_LINE == 0) store_past_caches(dst + r * dst_stride, buffer + r * PITCH, (size_t)cols * sizeof(T));
-        else copy_packed(dst + r * dst_stride, buffer + r * PITCH, (size_t)cols * sizeof(T));
+        T *to = dst + r * dst_stride;
+        const T *from = buffer + r * PITCH;
+        if (past && cols % PER_LINE == 0) store_lines_past((char *)to, (const char *)from, (size_t)cols * sizeof(T));
+        else copy_packed(to, from, (size_t)cols * sizeof(T));
     }
 }
 
@@ -40,7 +42,7 @@ static void FN(transpose)(T *dst, int64_t dst_stride, const T *src, int64_t src_
         for (int64_t r = 0; r < rows; r += ROWS)
             FN(block)(dst + r * dst_stride + c, dst_stride, src + c * src_stride + r, src_stride, least(ROWS, rows - r),
                       least(COLS, cols - c), r + 2 * ROWS <= rows, past);
-    if (past) end_past_caches();
+    if (past) tg__stored_past();
 }
 
 #undef COLS

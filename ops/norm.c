@@ -68,7 +68,7 @@ static rows_run rows_of(const tg_kernel_args *k, bool center) {
     rows_run r = {.type = type_of(x->dtype), .size = tg_dtype_size(x->dtype)};
     r.norm = (tg__row_norm){.x = x->data, .y = k->out[0].data, .n = x->shape->dims[x->shape->rank - 1], .center = center};
     r.norm.epsilon = number_of(&k->in[1]);
-    r.norm.past = tg__stores_past(x->numel, x->dtype);
+    r.norm.past = tg__stores_past(x->numel * (int64_t)tg_dtype_size(x->dtype));
     r.rows = x->numel / r.norm.n;
     return r;
 }

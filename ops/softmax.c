@@ -42,7 +42,7 @@ static tg_status rows_kernel(tg_kernel_args *k, rows_run r) {
     r.x = x->data;
     r.y = k->out[0].data;
     r.n = x->shape->dims[x->shape->rank - 1];
-    r.past = tg__stores_past(x->numel, x->dtype);
+    r.past = tg__stores_past(x->numel * (int64_t)tg_dtype_size(x->dtype));
     tg_parallel(k->threads, x->numel / r.n, (double)x->numel * WORK_PER_ELEMENT, x->dtype == TG_F32 ? rows_f32 : rows_f64, &r);
     return TG_OK;
 }
@@ -68,7 +68,7 @@ static tg_status grad_rows_kernel(tg_kernel_args *k, rows_run r) {
     r.g = k->in[1].data;
     r.y = k->out[0].data;
     r.n = y->shape->dims[y->shape->rank - 1];
-    r.past = tg__stores_past(y->numel, y->dtype);
+    r.past = tg__stores_past(y->numel * (int64_t)tg_dtype_size(y->dtype));
     tg_parallel(k->threads, y->numel / r.n, (double)y->numel * GRAD_WORK_PER_ELEMENT,
                 y->dtype == TG_F32 ? grad_rows_f32 : grad_rows_f64, &r);
     return TG_OK;
