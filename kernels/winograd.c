@@ -24,6 +24,8 @@
 #define NEAR_BYTES 1048576 /* of the transformed tiles of a chunk */
 #define LEAST_CHUNK 48
 #define MOST_CHUNK 256
+#define SLICE_BYTES 4194304 /* of the filtered weights of a slice of the channels of the result */
+#define LEAST_SLICE 64
 #define WEIGHT_CHUNK 128  /* tiles in a block of the sum of a gradient of weights: part of the order of that sum */
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
@@ -215,6 +217,7 @@ typedef struct job {
     const tg__gemm_panels *panels;
     int64_t group, block; /* block: terms of the inner sum that are packed together */
     int64_t tiles, chunk, workers, worker_size;
+    int64_t slice, first, out; /* channels of the result at a time; in work: from which on, and how many */
     float *weights, *memory;
     int64_t weight_point; /* elements from the matrix of one point to the next */
     _Atomic bool *broken; /* a result is not finite */
@@ -234,14 +237,15 @@ INLINE void load_kernels(vec *k, const tg__winograd *a, const float *w, int64_t 
  * one, which is written later, but not past the tile. */
 static void transform_weight_tile(const job *j, int64_t tile, int64_t tiles) {
     const tg__winograd *a = j->a;
-    int64_t first = tg__gemm_row_tile(a->out, tiles, tile), rows = tg__gemm_row_tile(a->out, tiles, tile + 1) - first;
+    int64_t first = tg__gemm_row_tile(j->out, tiles, tile), rows = tg__gemm_row_tile(j->out, tiles, tile + 1) - first;
+    const float *w = a->w + j->group * a->in * a->out * 9 + (j->first + first) * a->w_out;
     for (int64_t i = 0; i < a->in; i++) {
         int64_t begin = i / j->block * j->block, terms = min_of(j->block, a->in - begin);
-        float *to = j->weights + begin * a->out + first * terms + (i - begin) * rows;
+        float *to = j->weights + begin * j->out + first * terms + (i - begin) * rows;
         int64_t left = (terms - (i - begin)) * rows;
         for (int64_t l = 0; l < rows; l += LANES) {
             vec k[9], half[TILE * 3], u[POINTS];
-            load_kernels(k, a, a->w + j->group * a->in * a->out * 9 + (first + l) * a->w_out + i * a->w_in, rows - l);
+            load_kernels(k, a, w + l * a->w_out + i * a->w_in, rows - l);
             UNROLL for (int c = 0; c < 3; c++) of_kernel(3, half + c, 3, k + c, 3);
             UNROLL for (int r = 0; r < TILE; r++) of_kernel(3, u + r * TILE, 1, half + r * 3, 1);
             size_t bytes = (size_t)min_of(left - l, LANES) * sizeof(float);
@@ -255,7 +259,7 @@ static void transform_weight_tile(const job *j, int64_t tile, int64_t tiles) {
 
 static void transform_weights(int64_t begin, int64_t end, void *ctx) {
     const job *j = ctx;
-    int64_t tiles = tg__gemm_row_tiles(j->a->out, j->panels->tile_rows);
+    int64_t tiles = tg__gemm_row_tiles(j->out, j->panels->tile_rows);
     for (int64_t t = begin; t < end; t++) transform_weight_tile(j, t, tiles);
 }
 
@@ -274,7 +278,7 @@ static int64_t data_point(int64_t channels, int64_t width) { return channels * w
 static chunk chunk_in(const job *j, float *memory) {
     const tiling t = tiling_of_x(j->a);
     chunk c = {.width = chunk_width(j->chunk)};
-    c.data_point = data_point(j->a->in, c.width), c.product_point = data_point(j->a->out, c.width);
+    c.data_point = data_point(j->a->in, c.width), c.product_point = data_point(j->slice, c.width);
     c.data = memory;
     c.products = c.data + POINTS * c.data_point;
     c.staged = c.products + POINTS * c.product_point;
@@ -283,10 +287,10 @@ static chunk chunk_in(const job *j, float *memory) {
     return c;
 }
 
-static int64_t chunk_elements(const tg__winograd *a, int64_t tiles) {
+static int64_t chunk_elements(const tg__winograd *a, int64_t tiles, int64_t slice) {
     const tiling t = tiling_of_x(a);
     int64_t width = chunk_width(tiles), tables = width * (int64_t)(sizeof(place) + sizeof(band)) / (int64_t)sizeof(float);
-    return POINTS * (data_point(a->in, width) + data_point(a->out, width)) + round_up(band_room(&t, tiles), APART) +
+    return POINTS * (data_point(a->in, width) + data_point(slice, width)) + round_up(band_room(&t, tiles), APART) +
            round_up(tables, APART);
 }
 
@@ -361,8 +365,8 @@ static void give_chunk(const job *j, const chunk *c, int64_t tiles) {
     const tg__winograd *a = j->a;
     int64_t plane = a->at[0] * a->at[1];
     vec bad = {0};
-    for (int64_t o = 0; o < a->out; o++) {
-        const int64_t channel = j->group * a->out + o;
+    for (int64_t o = 0; o < j->out; o++) {
+        const int64_t channel = j->group * a->out + j->first + o;
         const float bias = a->bias ? a->bias[channel] : -0.0f;
         for (int64_t s = 0; s < tiles; s += LANES)
             bad += give_tiles(a->y + channel * plane, a->at[1], c->products + o * c->width + s, c->product_point,
@@ -375,7 +379,7 @@ static void multiply_chunk(const job *j, const chunk *c, int64_t width) {
     const tg__winograd *a = j->a;
     for (int64_t e = 0; e < POINTS; e++) {
         for (int64_t t = 0; t < a->in; t += j->block)
-            j->panels->multiply(a->out, width, min_of(j->block, a->in - t), j->weights + e * j->weight_point + t * a->out,
+            j->panels->multiply(j->out, width, min_of(j->block, a->in - t), j->weights + e * j->weight_point + t * j->out,
                                 c->data + e * c->data_point + t * c->width, c->products + e * c->product_point, c->width,
                                 t > 0);
     }
@@ -385,9 +389,12 @@ static void convolve_chunk(const job *j, int64_t begin, int64_t end, float *memo
     const tg__winograd *a = j->a;
     const tiling t = tiling_of_x(a);
     chunk c = chunk_in(j, memory);
-    int64_t bands = find_bands(c.bands, &t, begin, end), width = round_up(end - begin, j->panels->tile_cols);
-    find_places(c.places, &t, c.bands, a->at, a->groups * a->out * a->at[0] * a->at[1], begin, end, width);
-    transform_chunk(j, &c, &t, bands, width);
+    int64_t width = round_up(end - begin, j->panels->tile_cols);
+    if (j->first == 0) {
+        int64_t bands = find_bands(c.bands, &t, begin, end);
+        find_places(c.places, &t, c.bands, a->at, a->groups * a->out * a->at[0] * a->at[1], begin, end, width);
+        transform_chunk(j, &c, &t, bands, width);
+    }
     multiply_chunk(j, &c, width);
     give_chunk(j, &c, end - begin);
 }
@@ -408,24 +415,40 @@ static int64_t chunk_of(const tg__winograd *a, int64_t tiles, int64_t workers) {
     return round_up(min_of(wanted, (tiles + workers - 1) / workers), 16);
 }
 
-static int64_t weight_elements(const tg__winograd *a) { return round_up(POINTS * (a->in * a->out + APART), APART); }
+/* Where every worker has one chunk, and so keeps its transformed tiles, weights are filtered and used slice by slice. */
+static int64_t slice_of(const tg__winograd *a, int64_t tiles, int64_t workers) {
+    if (chunk_of(a, tiles, workers) * workers < tiles) return a->out;
+    int64_t most = max_of(SLICE_BYTES / (int64_t)sizeof(float) / (POINTS * a->in), LEAST_SLICE);
+    int64_t slices = (a->out + most - 1) / most;
+    return (a->out + slices - 1) / slices;
+}
 
-static double work_of(const tg__winograd *a, int64_t tiles) {
-    return (double)POINTS * (double)tiles * (double)a->in * (double)a->out / 4;
+static int64_t weight_elements(const tg__winograd *a, int64_t slice) {
+    return round_up(POINTS * (a->in * slice + APART), APART);
+}
+
+static double work_of(const tg__winograd *a, int64_t tiles, int64_t out) {
+    return (double)POINTS * (double)tiles * (double)a->in * (double)out / 4;
+}
+
+static void convolve_slice(job *j) {
+    const tg__winograd *a = j->a;
+    j->out = min_of(j->slice, a->out - j->first);
+    tg_parallel(a->threads, tg__gemm_row_tiles(j->out, j->panels->tile_rows), (double)POINTS * (double)(a->in * j->out) * 4,
+                transform_weights, j);
+    tg_parallel(a->threads, j->workers, work_of(a, j->tiles, j->out), convolve_share, j);
 }
 
 bool TG__SET(tg__winograd)(const tg__winograd *a) {
     _Atomic bool broken = false;
     job j = {.a = a, .panels = &TG__SET(tg__gemm_panels_f32), .tiles = tiles_of(a), .broken = &broken};
     j.block = tg__gemm_cut(a->out, j.tiles, a->in).block;
-    j.weights = a->scratch, j.weight_point = a->in * a->out + APART;
-    j.memory = j.weights + weight_elements(a);
-    j.workers = workers_of(a, j.tiles), j.chunk = chunk_of(a, j.tiles, j.workers);
-    j.worker_size = chunk_elements(a, j.chunk);
+    j.workers = workers_of(a, j.tiles), j.chunk = chunk_of(a, j.tiles, j.workers), j.slice = slice_of(a, j.tiles, j.workers);
+    j.weights = a->scratch, j.weight_point = a->in * j.slice + APART;
+    j.memory = j.weights + weight_elements(a, j.slice);
+    j.worker_size = chunk_elements(a, j.chunk, j.slice);
     for (j.group = 0; j.group < a->groups; j.group++) {
-        tg_parallel(a->threads, tg__gemm_row_tiles(a->out, j.panels->tile_rows), (double)POINTS * (double)(a->in * a->out) * 4,
-                    transform_weights, &j);
-        tg_parallel(a->threads, j.workers, work_of(a, j.tiles), convolve_share, &j);
+        for (j.first = 0; j.first < a->out; j.first += j.slice) convolve_slice(&j);
     }
     return !broken;
 }
@@ -593,7 +616,7 @@ static void sum_block(weight_job *j) {
     find_places(j->x_places, &j->x, j->x_bands, a->at, image, j->begin, j->end, terms);
     find_places(j->g_places, &j->g, j->g_bands, a->at, image, j->begin, j->end, terms);
     tg_parallel(a->threads, j->workers, 4.0 * (double)(POINTS * terms * (a->in + a->out)), transform_share, j);
-    tg_parallel(a->threads, POINTS, work_of(a, terms), multiply_points, j);
+    tg_parallel(a->threads, POINTS, work_of(a, terms, a->out), multiply_points, j);
 }
 
 bool TG__SET(tg__winograd_weights)(const tg__winograd *a) {
@@ -621,8 +644,9 @@ bool tg__winograd_fits(const tg__winograd *a) {
 }
 
 size_t tg__winograd_scratch(const tg__winograd *a) {
-    int64_t tiles = tiles_of(a), workers = workers_of(a, tiles);
-    return (size_t)(weight_elements(a) + workers * chunk_elements(a, chunk_of(a, tiles, workers))) * sizeof(float);
+    int64_t tiles = tiles_of(a), workers = workers_of(a, tiles), slice = slice_of(a, tiles, workers);
+    int64_t chunk = chunk_elements(a, chunk_of(a, tiles, workers), slice);
+    return (size_t)(weight_elements(a, slice) + workers * chunk) * sizeof(float);
 }
 
 size_t tg__winograd_weights_scratch(const tg__winograd *a) {
