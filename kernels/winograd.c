@@ -24,7 +24,7 @@
 #define NEAR_BYTES 1048576 /* of the transformed tiles of a chunk */
 #define LEAST_CHUNK 48
 #define MOST_CHUNK 256
-#define SLICE_BYTES 4194304 /* of the filtered weights of a slice of the channels of the result */
+#define SLICE_BYTES 4194304 /* of the matrices of a slice of the channels of the result, or of those of weights */
 #define LEAST_SLICE 64
 #define WEIGHT_CHUNK 128  /* tiles in a block of the sum of a gradient of weights: part of the order of that sum */
 
@@ -415,12 +415,16 @@ static int64_t chunk_of(const tg__winograd *a, int64_t tiles, int64_t workers) {
     return round_up(min_of(wanted, (tiles + workers - 1) / workers), 16);
 }
 
+/* Channels of a slice: `out` in equal parts, whose matrices of all points, `width` elements to a channel, stay near. */
+static int64_t even_slice(int64_t out, int64_t width) {
+    int64_t most = max_of(SLICE_BYTES / (int64_t)sizeof(float) / (POINTS * width), LEAST_SLICE);
+    int64_t slices = (out + most - 1) / most;
+    return (out + slices - 1) / slices;
+}
+
 /* Where every worker has one chunk, and so keeps its transformed tiles, weights are filtered and used slice by slice. */
 static int64_t slice_of(const tg__winograd *a, int64_t tiles, int64_t workers) {
-    if (chunk_of(a, tiles, workers) * workers < tiles) return a->out;
-    int64_t most = max_of(SLICE_BYTES / (int64_t)sizeof(float) / (POINTS * a->in), LEAST_SLICE);
-    int64_t slices = (a->out + most - 1) / most;
-    return (a->out + slices - 1) / slices;
+    return chunk_of(a, tiles, workers) * workers < tiles ? a->out : even_slice(a->out, a->in);
 }
 
 static int64_t weight_elements(const tg__winograd *a, int64_t slice) {
@@ -460,6 +464,7 @@ typedef struct weight_job {
     const tg__winograd *a;
     const tg__gemm_panels *panels;
     int64_t group, begin, end, tiles, width; /* the block of tiles; of all; columns of the products */
+    int64_t slice, first, out;               /* channels of g at a time; in work: from which on, and how many */
     tiling x, g;
     band *x_bands, *g_bands;
     place *x_places, *g_places;
@@ -535,18 +540,18 @@ static void transform_rows(const weight_job *j, const float *staged, float *tile
 
 static void transform_row_tile(const weight_job *j, float *staged, int64_t tile, int64_t tiles) {
     const tg__winograd *a = j->a;
-    int64_t first = tg__gemm_row_tile(a->out, tiles, tile), rows = tg__gemm_row_tile(a->out, tiles, tile + 1) - first;
+    int64_t first = tg__gemm_row_tile(j->out, tiles, tile), rows = tg__gemm_row_tile(j->out, tiles, tile + 1) - first;
     int64_t plane = a->at[0] * a->at[1];
     for (int64_t l = 0; l < rows; l += LANES) {
         stage_channels(staged, &j->g, j->g_bands, j->bands, a->g + j->group * a->out * plane, a->groups * a->out * plane,
-                       first + l, a->out);
+                       j->first + first + l, j->first + j->out);
         transform_rows(j, staged, j->left + first * (j->end - j->begin), l, rows);
     }
 }
 
 static void transform_share(int64_t begin, int64_t end, void *ctx) {
     const weight_job *j = ctx;
-    int64_t columns = j->width / LANES, tiles = tg__gemm_row_tiles(j->a->out, j->panels->tile_rows);
+    int64_t columns = j->first ? 0 : j->width / LANES, tiles = tg__gemm_row_tiles(j->out, j->panels->tile_rows);
     int64_t first = part_begin(columns + tiles, j->workers, begin), last = part_begin(columns + tiles, j->workers, end);
     float *staged = j->staged + begin * j->staged_size;
     memset(staged, 0, (size_t)j->staged_size * sizeof(float));
@@ -558,11 +563,11 @@ static void transform_share(int64_t begin, int64_t end, void *ctx) {
 static void multiply_points(int64_t begin, int64_t end, void *ctx) {
     const weight_job *j = ctx;
     for (int64_t e = begin; e < end; e++)
-        j->panels->multiply(j->a->out, j->width, j->end - j->begin, j->left + e * j->left_point,
+        j->panels->multiply(j->out, j->width, j->end - j->begin, j->left + e * j->left_point,
                             j->right + e * j->right_point, j->products + e * j->product_point, j->width, j->begin > 0);
 }
 
-/* The weights of output channels [begin, end). */
+/* The weights of channels [begin, end) of the slice. */
 static void give_weights(int64_t begin, int64_t end, void *ctx) {
     const weight_job *j = ctx;
     const tg__winograd *a = j->a;
@@ -576,7 +581,7 @@ static void give_weights(int64_t begin, int64_t end, void *ctx) {
             of_products(3, half + x, TILE, m + x, TILE);
         }
         UNROLL for (int y = 0; y < 3; y++) of_products(3, out + 3 * y, 1, half + y * TILE, 1);
-        float *to = a->y + (j->group * a->out * a->in + i) * 9, taps[9][LANES];
+        float *to = a->y + ((j->group * a->out + j->first) * a->in + i) * 9, taps[9][LANES];
         UNROLL for (int t = 0; t < 9; t++) bad += out[t] - out[t], store(taps[t], out[t]);
         for (int64_t l = 0; l < lanes; l++) {
             UNROLL for (int t = 0; t < 9; t++) to[l * 9 + t] = taps[t][l];
@@ -586,12 +591,19 @@ static void give_weights(int64_t begin, int64_t end, void *ctx) {
     if (any_nonzero(bad)) atomic_store_explicit(j->broken, true, memory_order_relaxed);
 }
 
+/* Where all tiles are one block, whose columns of x are transformed once, weights are made slice by slice. */
+static int64_t weight_slice_of(const tg__winograd *a, int64_t tiles) {
+    return tiles > WEIGHT_CHUNK ? a->out : even_slice(a->out, round_up(a->in, PANEL));
+}
+
 /* Lays out a job's memory; returns how many elements it takes. */
 static int64_t lay_out(weight_job *j, float *memory) {
     const tg__winograd *a = j->a;
     int64_t chunk = min_of(WEIGHT_CHUNK, j->tiles), width = round_up(a->in, PANEL), at = 0, places, bands;
     j->x = tiling_of_x(a), j->g = tiling_of_g(a);
-    j->left_point = a->out * chunk + APART, j->right_point = width * chunk + APART, j->product_point = a->out * width + APART;
+    j->slice = weight_slice_of(a, j->tiles);
+    j->left_point = j->slice * chunk + APART, j->right_point = width * chunk + APART;
+    j->product_point = j->slice * width + APART;
     j->staged_size = round_up(band_room(&j->x, chunk) * MOST_LANES, APART);
     places = round_up(chunk * (int64_t)(sizeof(place) / sizeof(float)), APART);
     bands = round_up(chunk * (int64_t)(sizeof(band) / sizeof(float)), APART);
@@ -615,8 +627,19 @@ static void sum_block(weight_job *j) {
     find_bands(j->g_bands, &j->g, j->begin, j->end);
     find_places(j->x_places, &j->x, j->x_bands, a->at, image, j->begin, j->end, terms);
     find_places(j->g_places, &j->g, j->g_bands, a->at, image, j->begin, j->end, terms);
-    tg_parallel(a->threads, j->workers, 4.0 * (double)(POINTS * terms * (a->in + a->out)), transform_share, j);
-    tg_parallel(a->threads, POINTS, work_of(a, terms, a->out), multiply_points, j);
+    int64_t channels = j->out + (j->first ? 0 : a->in);
+    tg_parallel(a->threads, j->workers, 4.0 * (double)(POINTS * terms * channels), transform_share, j);
+    tg_parallel(a->threads, POINTS, work_of(a, terms, j->out), multiply_points, j);
+}
+
+static void sum_slice(weight_job *j) {
+    const tg__winograd *a = j->a;
+    j->out = min_of(j->slice, a->out - j->first);
+    for (j->begin = 0; j->begin < j->tiles; j->begin = j->end) {
+        j->end = min_of(j->begin + WEIGHT_CHUNK, j->tiles);
+        sum_block(j);
+    }
+    tg_parallel(a->threads, j->out, (double)(j->out * a->in) * 4 * POINTS, give_weights, j);
 }
 
 bool TG__SET(tg__winograd_weights)(const tg__winograd *a) {
@@ -625,11 +648,7 @@ bool TG__SET(tg__winograd_weights)(const tg__winograd *a) {
     j.workers = a->threads, j.width = round_up(a->in, j.panels->tile_cols);
     lay_out(&j, a->scratch);
     for (j.group = 0; j.group < a->groups; j.group++) {
-        for (j.begin = 0; j.begin < j.tiles; j.begin = j.end) {
-            j.end = min_of(j.begin + WEIGHT_CHUNK, j.tiles);
-            sum_block(&j);
-        }
-        tg_parallel(a->threads, a->out, (double)(a->out * a->in) * 4 * POINTS, give_weights, &j);
+        for (j.first = 0; j.first < a->out; j.first += j.slice) sum_slice(&j);
     }
     return !broken;
 }
