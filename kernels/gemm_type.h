@@ -188,7 +188,7 @@ static void FN(edge_tile)(FN(tile_fn) *fn, int64_t k, const T *a, int64_t lane, 
 static void FN(sweep_panel)(int64_t rows, int64_t cols, int64_t k, FN(left) left, const T *b, int64_t b_term, T *copy,
                             FN(result) to, bool add) {
     bool wide = cols > LANES, whole = to.col == 1 && cols == (wide ? TILE_COLS : LANES);
-    bool tall = !wide && !left.packed && FN(in_reach)(NARROW_ROWS, left.lane);
+    bool tall = !wide && !copy && !left.packed && FN(in_reach)(NARROW_ROWS, left.lane);
     int64_t tiles = tall ? (rows + NARROW_ROWS - 1) / NARROW_ROWS : (rows + ROWS - 1) / ROWS;
     if (tiles == 1) copy = NULL;
     for (int64_t t = 0, i = 0; t < tiles; t++) {
@@ -196,7 +196,9 @@ static void FN(sweep_panel)(int64_t rows, int64_t cols, int64_t k, FN(left) left
         bool copying = copy && t == 0;
         const T *a = left.p + i * (left.packed ? k : left.lane);
         int64_t lane = left.packed ? 1 : left.lane, term = left.packed ? count : left.term;
-        FN(tile_fn) *fn = (copying ? FN(copying_tiles) : wide ? FN(wide_tiles) : FN(narrow_tiles))[count - 1];
+        FN(tile_fn) *fn = copying ? FN(copying_tiles)[count - 1]
+                          : wide  ? FN(wide_tiles)[count - 1]
+                                  : FN(narrow_tiles)[count - 1];
         FN(result) at = {to.c + i * to.row, to.row, to.col};
         if (whole) fn(k, a, lane, term, b, b_term, copy, at.c, at.row, add);
         else FN(edge_tile)(fn, k, a, lane, term, b, b_term, copy, at, count, cols, add);

@@ -26,7 +26,7 @@ typedef struct net {
 static net net_new(void) {
     net n = {.m = tg_model_new(5)};
     for (int i = 0; i < BLOCKS; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "linear%d", i);
         n.linear[i] = tg_linear_new(n.m, name, WIDTH, WIDTH);
         snprintf(name, sizeof name, "norm%d", i);
