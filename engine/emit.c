@@ -352,6 +352,16 @@ static void number_scratch(block_work *w) {
     w->b.n_regs = fixed + w->b.n_slots;
 }
 
+int64_t tg__block_bytes(const tg__plan *d, const tg__block *b) {
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < b->n_streams; i++) {
+        const tg__stream *s = &d->streams[b->streams + i];
+        if (s->kind == TG__LINEAR) bytes += s->size;
+    }
+    for (uint32_t i = 0; i < b->n_outs; i++) bytes += d->outs[b->outs + i].size;
+    return bytes * b->numel;
+}
+
 static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
     const tg__group *g = &p->groups[group];
     block_work w = {.p = p, .step = step, .group = group};
@@ -373,13 +383,10 @@ static bool emit_block(tg__planner *p, uint32_t group, uint32_t step) {
     size_t scratch = (size_t)w.b.n_slots * w.b.slot_bytes;
     if (scratch > p->draft.block_scratch) p->draft.block_scratch = scratch;
     if (!add_partials(&w)) return false;
-    int64_t bytes = 0;
-    for (uint32_t i = 0; i < w.b.n_streams; i++)
-        if (streams(&w)[i].kind == TG__LINEAR) bytes += streams(&w)[i].size * g->numel;
-    for (uint32_t i = 0; i < w.b.n_outs; i++) bytes += p->draft.outs[w.b.outs + i].size * g->numel;
     w.b.work = tg__block_work(&w.b);
     uint32_t index = APPEND(p, blocks, w.b);
-    return index != TG__NONE && APPEND(p, steps, (tg__step){TG__BLOCK, index, g->node, bytes}) != TG__NONE;
+    tg__step s = {TG__BLOCK, index, g->node, tg__block_bytes(&p->draft, &w.b)};
+    return index != TG__NONE && APPEND(p, steps, s) != TG__NONE;
 }
 
 /* ------------------------------------------------------------------ all */

@@ -306,6 +306,9 @@ bool tg__emit(tg__planner *p);
 bool tg__rematerialize(tg__planner *p);
 bool tg__place(tg__planner *p);
 
+/* What a block reads and writes of memory, by its arrays. */
+int64_t tg__block_bytes(const tg__plan *d, const tg__block *b);
+
 /* Finds which strided streams of block b can be read in runs (runs.c). */
 bool tg__runs_find(tg__planner *p, tg__block *b);
 /* Where run number `run` of such a stream begins: bytes. */

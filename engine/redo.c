@@ -180,16 +180,6 @@ static bool copy_outs(part *c) {
     return true;
 }
 
-static int64_t bytes_per_element(const part *c) {
-    int64_t bytes = 0;
-    for (uint32_t i = 0; i < c->to.n_streams; i++) {
-        const tg__stream *s = &c->w->d->streams[c->to.streams + i];
-        if (s->kind == TG__LINEAR) bytes += s->size;
-    }
-    for (uint32_t i = 0; i < c->to.n_outs; i++) bytes += c->w->d->outs[c->to.outs + i].size;
-    return bytes;
-}
-
 static bool copy_block(redo *w, uint32_t again, tg__step *s) {
     tg__block from = w->d->blocks[s->index];
     part c = {.w = w, .from = &from, .to = from, .again = again};
@@ -198,7 +188,7 @@ static bool copy_block(redo *w, uint32_t again, tg__step *s) {
     give_scratch(&c);
     if (!copy_instrs(&c) || !copy_streams(&c) || !copy_outs(&c)) return false;
     c.to.work = tg__block_work(&c.to);
-    s->bytes = bytes_per_element(&c) * c.to.numel;
+    s->bytes = tg__block_bytes(w->d, &c.to);
     size_t scratch = (size_t)c.to.n_slots * c.to.slot_bytes;
     if (scratch > w->d->block_scratch) w->d->block_scratch = scratch;
     s->index = APPEND(w->p, blocks, c.to);

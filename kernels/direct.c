@@ -3,6 +3,7 @@
 #include "kernels/direct.h"
 #include "kernels/fused.h"
 #include "kernels/unroll.h"
+#include "kernels/whole.h"
 
 #include <string.h>
 
@@ -27,11 +28,6 @@
 #define ROWS 4
 #define EACH_ROWS(X) X(1) X(2) X(3) X(4)
 #endif
-
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
-static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }
 
 static int64_t product_of(const int64_t *n) { return n[0] * n[1] * n[2] * n[3]; }
 static int64_t positions_of(const tg__direct *a) { return product_of(a->image.at); }
@@ -138,6 +134,7 @@ static double work_of(const tg__direct *a, size_t size) {
 typedef struct job {
     const tg__direct *a;
     memory m;
+    int64_t channel, tap; /* in packed weights: terms from one channel to the next, and from one tap */
 } job;
 
 #define T float

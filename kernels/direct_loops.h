@@ -93,7 +93,7 @@ static const T *FN(stage)(const tg__direct *a, int64_t item, T *copy) {
 
 /* ------------------------------------------------------------------ results */
 
-/* Panel by panel: terms by lanes, with zeros in the lanes that are not there. */
+/* Panel by panel: terms, in the order of the job, by lanes, with zeros in the lanes that are not there. */
 static void FN(pack_weights)(int64_t begin, int64_t end, void *ctx) {
     const job *j = ctx;
     const tg__direct *a = j->a;
@@ -105,7 +105,7 @@ static void FN(pack_weights)(int64_t begin, int64_t end, void *ctx) {
             int64_t width = FN(vectors_at)(first, a->out) * LANES, lanes = min_of(width, a->out - first);
             const T *w = (const T *)a->w + g * a->w_group + first * a->w_lane;
             for (int64_t c = 0; c < a->in; c++, w += a->w_channel)
-                FN(turn)(to + first * terms + c * taps * width, width, w, a->w_lane, lanes, taps);
+                FN(turn)(to + first * terms + c * j->channel * width, j->tap * width, w, a->w_lane, lanes, taps);
         }
     }
 }
@@ -147,29 +147,12 @@ static void FN(convolve_share)(int64_t begin, int64_t end, void *ctx) {
 }
 
 void TG__SET(FN(tg__direct))(const tg__direct *a) {
-    job j = {a, memory_at(a, a->scratch, sizeof(T), RESULT)};
+    job j = {.a = a, .m = memory_at(a, a->scratch, sizeof(T), RESULT), .channel = taps_of(a), .tap = 1};
     tg_parallel(a->threads, a->groups, 4.0 * (double)(a->groups * a->in * taps_of(a) * a->out), FN(pack_weights), &j);
     tg_parallel(a->threads, j.m.width, work_of(a, sizeof(T)), FN(convolve_share), &j);
 }
 
 /* ------------------------------------------------------------------ gradients of images */
-
-/* Panel by panel: taps by terms by lanes. */
-static void FN(pack_taps)(int64_t begin, int64_t end, void *ctx) {
-    const job *j = ctx;
-    const tg__direct *a = j->a;
-    const int64_t taps = taps_of(a), terms = a->in * taps, wide = round_up(a->out, WIDEST);
-    for (int64_t g = begin; g < end; g++) {
-        T *to = (T *)(void *)j->m.packed + g * terms * wide;
-        memset(to, 0, (size_t)(terms * wide) * sizeof(T));
-        for (int64_t first = 0; first < a->out; first += PANEL) {
-            int64_t width = FN(vectors_at)(first, a->out) * LANES, lanes = min_of(width, a->out - first);
-            const T *w = (const T *)a->w + g * a->w_group + first * a->w_lane;
-            for (int64_t c = 0; c < a->in; c++, w += a->w_channel)
-                FN(turn)(to + first * terms + c * width, a->in * width, w, a->w_lane, lanes, taps);
-        }
-    }
-}
 
 /* The planes of y from sums of all points of a padded plane. */
 static void FN(give_planes)(const tg__direct *a, T *y, const T *sums, int64_t width, int64_t lanes) {
@@ -208,8 +191,8 @@ static void FN(transpose_share)(int64_t begin, int64_t end, void *ctx) {
 }
 
 void TG__SET(FN(tg__direct_transpose))(const tg__direct *a) {
-    job j = {a, memory_at(a, a->scratch, sizeof(T), IMAGE)};
-    tg_parallel(a->threads, a->groups, 4.0 * (double)(a->groups * a->in * taps_of(a) * a->out), FN(pack_taps), &j);
+    job j = {.a = a, .m = memory_at(a, a->scratch, sizeof(T), IMAGE), .channel = 1, .tap = a->in};
+    tg_parallel(a->threads, a->groups, 4.0 * (double)(a->groups * a->in * taps_of(a) * a->out), FN(pack_weights), &j);
     tg_parallel(a->threads, j.m.width, work_of(a, sizeof(T)), FN(transpose_share), &j);
 }
 
@@ -283,7 +266,7 @@ static void FN(give_weights)(int64_t begin, int64_t end, void *ctx) {
 }
 
 void TG__SET(FN(tg__direct_weights))(const tg__direct *a) {
-    job j = {a, memory_at(a, a->scratch, sizeof(T), WEIGHTS)};
+    job j = {.a = a, .m = memory_at(a, a->scratch, sizeof(T), WEIGHTS)};
     tg_parallel(a->threads, j.m.width, work_of(a, sizeof(T)), FN(weights_share), &j);
     tg_parallel(a->threads, a->groups, (double)(a->groups * chunks_of(a) * a->in * taps_of(a) * a->out) * sizeof(T),
                 FN(give_weights), &j);

@@ -1,8 +1,10 @@
 /* kernels/gemm.c: matrix products. Compiled once per instruction set (set.h); the code is gemm_type.h, for each element type.
  * What differs between sets is here: vector width, tile, multiply-add, loads of part of a vector, transposes. */
+#include "kernels/fused.h"
 #include "kernels/gemm.h"
 #include "kernels/set.h"
 #include "kernels/unroll.h"
+#include "kernels/whole.h"
 
 #include <string.h>
 #if defined(__SSE2__)
@@ -12,7 +14,6 @@
 #endif
 
 /* A tile is ROWS x (TILE_VECTORS vectors): its accumulators, a row of B and a broadcast of A fit the registers. */
-#define VECTOR_BYTES TG__VECTOR_BYTES
 #if VECTOR_BYTES == 64
 #define STREAM_GROUP 4
 #define ROWS 12
@@ -68,8 +69,6 @@ typedef double loose_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), m
 
 #if VECTOR_BYTES == 64
 
-INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return (vec_f32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
-INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return (vec_f64)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 INLINE vec_f32 part_f32(const float *p, int n) { return (vec_f32)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p); }
 
@@ -78,24 +77,10 @@ INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm512_maskz_l
 static const int32_t part_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 INLINE __m256i mask_first(int words) { return _mm256_loadu_si256((const __m256i *)(part_mask + 8 - words)); }
 
-INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return (vec_f32)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
-INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return (vec_f64)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE vec_f32 part_f32(const float *p, int n) { return (vec_f32)_mm256_maskload_ps(p, mask_first(n)); }
 INLINE vec_f64 part_f64(const double *p, int n) { return (vec_f64)_mm256_maskload_pd(p, mask_first(2 * n)); }
 
 #else
-
-#if defined(__aarch64__)
-INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) {
-    return (vec_f32)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-}
-INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) {
-    return (vec_f64)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
-}
-#else
-INLINE vec_f32 fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return a * b + c; }
-INLINE vec_f64 fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return a * b + c; }
-#endif
 
 INLINE vec_f32 part_f32(const float *p, int n) {
     vec_f32 v = {0};
@@ -220,11 +205,11 @@ INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) {
 #else
 
 INLINE turned_f32 turned_fma_f32(turned_f32 a, turned_f32 b, turned_f32 c) {
-    return (turned_f32)fma_f32((vec_f32)a, (vec_f32)b, (vec_f32)c);
+    return (turned_f32)fused_f32((vec_f32)a, (vec_f32)b, (vec_f32)c);
 }
 
 INLINE turned_f64 turned_fma_f64(turned_f64 a, turned_f64 b, turned_f64 c) {
-    return (turned_f64)fma_f64((vec_f64)a, (vec_f64)b, (vec_f64)c);
+    return (turned_f64)fused_f64((vec_f64)a, (vec_f64)b, (vec_f64)c);
 }
 
 #if defined(__SSE2__)
@@ -288,9 +273,6 @@ INLINE void turn_f64(turned_f64 *out, const double *src, int64_t lane, int count
 #endif
 #endif
 
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
 
 /* Whether L1 keeps a line of each of so many rows, `bytes` apart, while a tile reads along them. */
 static bool rows_fit(int64_t rows, int64_t bytes) {
@@ -298,9 +280,6 @@ static bool rows_fit(int64_t rows, int64_t bytes) {
     int64_t step = apart ? max_of(apart & -apart, 64) : PAGE_BYTES;
     return rows * step <= SET_ROWS * PAGE_BYTES;
 }
-
-/* Part i of n elements in `parts` parts whose sizes differ by at most one: where it begins (part i + 1 is where it ends). */
-static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }
 
 static double work_of(int64_t m, int64_t n, int64_t K, size_t size) { /* in units of tg_parallel */
     double md = (double)m, nd = (double)n, kd = (double)K;

@@ -79,7 +79,7 @@ INLINE void FN(tile)(int rows, int vectors, bool copying, int64_t k, const T *a,
         }
         UNROLL for (int i = 0; i < rows; i++) {
             VEC left = FN(splat)(fourth[i / 4][i % 4 * lane]);
-            UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = FN(fma)(left, right[v], sum[i][v]);
+            UNROLL for (int v = 0; v < vectors; v++) sum[i][v] = FN(fused)(left, right[v], sum[i][v]);
         }
         UNROLL for (int i = 0; i < rows; i += 4) fourth[i / 4] += term;
     }
@@ -346,7 +346,7 @@ INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int6
         UNROLL for (int i = 0; i < rows; i++) {
             T *to = sum + i * sum_row + j;
             VEC s = FN(load)(to);
-            UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], right[t], s);
+            UNROLL for (int t = 0; t < steps; t++) s = FN(fused)(left[i][t], right[t], s);
             FN(store)(to, s);
         }
     }
@@ -354,7 +354,7 @@ INLINE void FN(stream_terms)(int rows, int steps, const T *a, int64_t lane, int6
     UNROLL for (int i = 0; i < rows; i++) {
         T *to = sum + i * sum_row + j;
         VEC s = FN(load)(to);
-        UNROLL for (int t = 0; t < steps; t++) s = FN(fma)(left[i][t], FN(part)(b + t * b_term + j, (int)(cols - j)), s);
+        UNROLL for (int t = 0; t < steps; t++) s = FN(fused)(left[i][t], FN(part)(b + t * b_term + j, (int)(cols - j)), s);
         FN(store)(to, s);
     }
 }
@@ -484,7 +484,7 @@ INLINE void FN(thin_rows)(int terms, const FN(region) *r, const T *a, int64_t la
             VEC s = {0};
             UNROLL for (int t = 0; t < terms; t++) {
                 const T *from = b + t * b_term + j;
-                s = FN(fma)(left[t], whole ? FN(load)(from) : FN(part)(from, (int)(r->cols - j)), s);
+                s = FN(fused)(left[t], whole ? FN(load)(from) : FN(part)(from, (int)(r->cols - j)), s);
             }
             if (whole) FN(store)(to.c + j, s);
             else memcpy(to.c + j, &s, (size_t)(r->cols - j) * sizeof(T));

@@ -2,6 +2,7 @@
 #include "kernels/winograd.h"
 #include "kernels/gemm.h"
 #include "kernels/unroll.h"
+#include "kernels/whole.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -39,11 +40,6 @@ INLINE vec fused(vec a, vec b, vec c) { return (vec)_mm256_fmadd_ps((__m256)a, (
 #else
 INLINE vec fused(vec a, vec b, vec c) { return a * b + c; }
 #endif
-
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
-static inline int64_t round_up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
-static inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) { return n / parts * i + min_of(i, n % parts); }
 
 /* A square of vectors becomes its transpose. */
 INLINE void turn(vec *r) {

@@ -34,18 +34,23 @@ static void rows_f64(int64_t begin, int64_t end, void *ctx) {
     r->f64((const double *)r->x + begin * r->n, (double *)r->y + begin * r->n, end - begin, r->n, r->past);
 }
 
-#define WORK_PER_ELEMENT 20.0 /* an exponential and three passes, in the unit of tg_parallel */
+typedef void rows_loop(int64_t begin, int64_t end, void *ctx);
 
-static tg_status rows_kernel(tg_kernel_args *k, rows_run r) {
+/* work: of an element, in the unit of tg_parallel */
+static tg_status run_rows(tg_kernel_args *k, rows_run r, double work, rows_loop *f32, rows_loop *f64) {
     const tg_operand *x = &k->in[0];
     if (!x->numel) return TG_OK;
     r.x = x->data;
     r.y = k->out[0].data;
     r.n = x->shape->dims[x->shape->rank - 1];
     r.past = tg__stores_past(x->numel * (int64_t)tg_dtype_size(x->dtype));
-    tg_parallel(k->threads, x->numel / r.n, (double)x->numel * WORK_PER_ELEMENT, x->dtype == TG_F32 ? rows_f32 : rows_f64, &r);
+    tg_parallel(k->threads, x->numel / r.n, (double)x->numel * work, x->dtype == TG_F32 ? f32 : f64, &r);
     return TG_OK;
 }
+
+#define WORK_PER_ELEMENT 20.0 /* an exponential and three passes */
+
+static tg_status rows_kernel(tg_kernel_args *k, rows_run r) { return run_rows(k, r, WORK_PER_ELEMENT, rows_f32, rows_f64); }
 
 static void grad_rows_f32(int64_t begin, int64_t end, void *ctx) {
     const rows_run *r = ctx;
@@ -62,16 +67,8 @@ static void grad_rows_f64(int64_t begin, int64_t end, void *ctx) {
 
 /* (y, g) -> dx */
 static tg_status grad_rows_kernel(tg_kernel_args *k, rows_run r) {
-    const tg_operand *y = &k->in[0];
-    if (!y->numel) return TG_OK;
-    r.x = y->data;
     r.g = k->in[1].data;
-    r.y = k->out[0].data;
-    r.n = y->shape->dims[y->shape->rank - 1];
-    r.past = tg__stores_past(y->numel * (int64_t)tg_dtype_size(y->dtype));
-    tg_parallel(k->threads, y->numel / r.n, (double)y->numel * GRAD_WORK_PER_ELEMENT,
-                y->dtype == TG_F32 ? grad_rows_f32 : grad_rows_f64, &r);
-    return TG_OK;
+    return run_rows(k, r, GRAD_WORK_PER_ELEMENT, grad_rows_f32, grad_rows_f64);
 }
 
 static tg_status grad_rows_infer(tg_infer *f) {
